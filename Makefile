@@ -1,0 +1,72 @@
+# Works with GNU Make 3.81 and the tools that macOS brings. `make help` lists the commands.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+T ?=
+KEEP ?=
+
+BUN_VERSION := $(shell sed -n 's/.*"bun": "\(.*\)".*/\1/p' package.json)
+BUN := build/bun-$(BUN_VERSION)/bun
+PROGRAM := sbin/launch_socket_server
+SOURCES := $(wildcard src/*.ts src/*/*.ts) scripts/build.ts package.json bun.lock
+
+.PHONY: all
+all: $(PROGRAM)
+
+$(BUN):
+	@scripts/find-bun $(BUN_VERSION) $@
+
+build/dependencies: package.json bun.lock | $(BUN)
+	@echo "Installing the dependencies that bun.lock names"
+	@$(BUN) install --frozen-lockfile --silent
+	@touch $@
+
+$(PROGRAM): $(SOURCES) build/dependencies
+	@echo "Building $@"
+	@$(BUN) scripts/build.ts --outfile $@
+
+# The same program, but looking up launch_activate_socket in the launchd stand-in of the tests.
+build/test/liblaunchd.so: test/support/launchd.c
+	@mkdir -p build/test
+	@$(CC) -shared -fPIC -O1 -Wall -Wextra -Werror -o $@ $<
+
+build/test/launch_socket_server: $(SOURCES) build/dependencies build/test/liblaunchd.so
+	@echo "Building $@"
+	@$(BUN) scripts/build.ts --outfile $@ --launchd-library "$(CURDIR)/build/test/liblaunchd.so"
+
+.PHONY: test
+test: $(PROGRAM) build/test/launch_socket_server ## run all tests; T=half-close: those of that name
+	@$(BUN) scripts/test.ts $(T)
+
+.PHONY: check
+check: build/dependencies ## formatter, linter and types, changing nothing
+	@$(BUN) x --bun biome check .
+	@$(BUN) x --bun tsc --noEmit
+
+.PHONY: fix
+fix: build/dependencies ## let formatter and linter mend what they can
+	@$(BUN) x --bun biome check --write .
+
+.PHONY: demo
+demo: $(PROGRAM) ## a small server behind the program on this machine; KEEP=1 leaves it running
+	@$(BUN) scripts/demo.ts $(if $(KEEP),--keep)
+
+# Never builds: an install under sudo must not leave files of root in the checkout.
+# New files are moved into place, since a running program that is copied over gets killed on a Mac.
+.PHONY: install
+install: ## install what `make` built below PREFIX (/usr/local); DESTDIR for packagers
+	@test -x $(PROGRAM) || { echo "launch_socket_server: cannot install: $(PROGRAM) is not there; run make first (without sudo)" >&2; exit 1; }
+	@scripts/install "$(DESTDIR)$(PREFIX)"
+
+.PHONY: uninstall
+uninstall: ## remove what `make install` put there
+	@scripts/install --remove "$(DESTDIR)$(PREFIX)"
+
+.PHONY: clean
+clean: ## remove all that was built or fetched
+	rm -rf build dist sbin node_modules
+
+.PHONY: help
+help: ## this list
+	@echo "make              build $(PROGRAM) for this machine"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-17s %s\n", $$1, $$2 }'

@@ -1,0 +1,57 @@
+/**
+ * Compiles the program.
+ *
+ *   bun scripts/build.ts --outfile FILE [--target bun-darwin-arm64] [--runtime FILE] [--launchd-library FILE]
+ *
+ * `--runtime` is the Bun executable that goes in (default: the one that runs this script);
+ * `--launchd-library` is for tests alone: the library that `launch_activate_socket` is looked up in.
+ */
+import { mkdir, rename } from "node:fs/promises";
+import { dirname } from "node:path";
+import { parseArgs } from "node:util";
+
+const { values } = parseArgs({
+  options: {
+    outfile: { type: "string" },
+    target: { type: "string" },
+    runtime: { type: "string" },
+    "launchd-library": { type: "string" },
+  },
+});
+
+const { outfile, target } = values;
+if (outfile === undefined) throw new Error("--outfile is missing");
+const darwin = target?.startsWith("bun-darwin") ?? process.platform === "darwin";
+const library = values["launchd-library"] ?? (darwin ? "/usr/lib/libSystem.B.dylib" : "");
+
+await mkdir(dirname(outfile), { recursive: true });
+// The compiled bytes hold the name of the output, so the temporary file keeps it.
+const fresh = `${outfile}.new/${outfile.split("/").at(-1)}`;
+const compiler = Bun.spawn(
+  [
+    process.execPath,
+    "build",
+    "--compile",
+    "--minify-syntax",
+    // A daemon must not be steered by files in the folder that it is started in.
+    "--no-compile-autoload-dotenv",
+    "--no-compile-autoload-bunfig",
+    `--define=LAUNCHD_LIBRARY=${JSON.stringify(library)}`,
+    ...(target === undefined ? [] : [`--target=${target}`]),
+    ...(values.runtime === undefined ? [] : [`--compile-executable-path=${values.runtime}`]),
+    `--outfile=${fresh}`,
+    "src/main.ts",
+  ],
+  { stdout: "pipe", stderr: "pipe" },
+);
+const [status, stdout, stderr] = await Promise.all([
+  compiler.exited,
+  new Response(compiler.stdout).text(),
+  new Response(compiler.stderr).text(),
+]);
+if (status !== 0) {
+  process.stderr.write(stdout + stderr);
+  process.exit(status);
+}
+await rename(fresh, outfile);
+await Bun.$`rmdir ${outfile}.new`.quiet();

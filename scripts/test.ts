@@ -1,0 +1,36 @@
+/**
+ * Runs the tests and closes with one line, `N passed, N failed` (and `, N skipped`).
+ *
+ *   bun scripts/test.ts [NAME]
+ *
+ * NAME is part of a test file's path, or else of a test's name.
+ */
+import { Glob } from "bun";
+
+const name = process.argv[2] ?? "";
+const files = [...new Glob("test/**/*.test.ts").scanSync(".")].sort().map((file) => `./${file}`);
+const chosen = files.filter((file) => file.includes(name));
+const selection = chosen.length > 0 ? chosen : [...files, `--test-name-pattern=${name}`];
+
+const runner = Bun.spawn([process.execPath, "test", "--timeout=60000", ...selection], {
+  stdin: "ignore",
+  stdout: "inherit",
+  stderr: "pipe",
+});
+
+// bun test reports on stderr and ends with lines like " 12 pass".
+let report = "";
+for await (const chunk of runner.stderr) {
+  process.stderr.write(chunk);
+  report += new TextDecoder().decode(chunk);
+}
+const status = await runner.exited;
+const count = (word: string) => Number(report.match(new RegExp(`^ *(\\d+) ${word}$`, "m"))?.[1] ?? 0);
+const skipped = count("skip") + count("todo");
+const failed = Math.max(count("fail"), status === 0 ? 0 : 1);
+
+// A run that tests nothing (a misspelt NAME) is not a success.
+const nothing = count("pass") + failed === 0;
+if (nothing) console.log(`No test has "${name}" in its name.`);
+console.log(`${count("pass")} passed, ${failed} failed${skipped > 0 && name === "" ? `, ${skipped} skipped` : ""}`);
+process.exit(failed > 0 || nothing ? 1 : 0);
