@@ -1,1 +1,29 @@
-process.exit(0);
+import { version } from "../package.json";
+import { help, parseCommandLine, usage } from "./cli.ts";
+import { launch } from "./launcher.ts";
+import { log, UserError } from "./log.ts";
+
+async function main(): Promise<number> {
+  const command = parseCommandLine(process.argv.slice(2), process.env);
+  switch (command.kind) {
+    case "usage":
+      console.error(usage(process.argv0));
+      return 1;
+    case "help":
+      console.log(await help());
+      return 0;
+    case "version":
+      console.log(version);
+      return 0;
+    case "run":
+      return launch(command.program, command.settings, process.env);
+  }
+}
+
+try {
+  process.exit(await main());
+} catch (error) {
+  if (!(error instanceof UserError)) throw error;
+  log.error(error.message);
+  process.exit(1);
+}

@@ -1,0 +1,150 @@
+import { activate, type ListeningSocket } from "./activation/activation.ts";
+import { removeSocketFiles } from "./activation/standalone.ts";
+import { withoutSystemdVariables } from "./activation/systemd.ts";
+import { type Address, formatAddress } from "./address.ts";
+import { freeDescriptors } from "./descriptor.ts";
+import { log, setLogLevel, UserError } from "./log.ts";
+import { findOwnListener } from "./loop.ts";
+import type { Settings } from "./options.ts";
+import { describeExit, type Exit, Program } from "./program/program.ts";
+import { Signals } from "./program/signals.ts";
+import { makeSocketPath, socketPathDanger } from "./program/socket-path.ts";
+import { Relay } from "./proxy/relay.ts";
+
+type Environment = Record<string, string | undefined>;
+
+/** Descriptors kept free for everything but connections: listeners' duplicates, look-ups, the log. */
+const reserve = 16;
+
+/**
+ * Activates the sockets, starts the program (none for null), serves until a signal comes or the program ends, and stops
+ * in order. Returns the exit code. Throws a UserError when something is wrong at the start; nothing runs then.
+ */
+export async function launch(
+  command: [string, ...string[]] | null,
+  settings: Settings,
+  environment: Environment,
+): Promise<number> {
+  setLogLevel(settings.logLevel);
+  const given: Address | undefined = settings.tcpAddress ?? settings.socketPath;
+  if (command === null && given === undefined) {
+    throw new UserError("please set LAUNCH_PROGRAM_TCP_ADDRESS or LAUNCH_PROGRAM_SOCKET_PATH");
+  }
+  const { sockets, name } = await activate(settings, environment);
+  const generated = given === undefined ? makeSocketPath(environment.TMPDIR) : null;
+  const target: Address = given ?? { kind: "unix", path: generated?.path ?? "" };
+  const cleanUp = () => {
+    generated?.remove();
+    removeSocketFiles(settings.listen);
+  };
+  process.on("exit", cleanUp);
+  await refuseLoop(target, sockets);
+  warnOfDanger(settings);
+
+  const program = command && Program.start(command, programEnvironment(environment, name, target));
+  const signals = new Signals(program);
+  const relay = new Relay(
+    sockets,
+    target,
+    { ...settings, maxConnections: capacity(settings), describeClients: settings.logLevel === "debug" },
+    log,
+  );
+  relay.start();
+  log.info(
+    `serving ${sockets.map(({ address }) => formatAddress(address)).join(", ")} by ${program?.name ?? "the server"} at ${formatAddress(target)}`,
+  );
+
+  const exit = await Promise.race([signals.stop, ...(program === null ? [] : [program.exited])]);
+  const status = exit
+    ? await finish(exit, relay, program, settings, signals)
+    : await stop(relay, program, settings, signals);
+  relay.close();
+  return status;
+}
+
+/** The program has ended by itself: what it sent is delivered, then its exit becomes ours. */
+async function finish(
+  exit: Exit,
+  relay: Relay,
+  program: Program | null,
+  settings: Settings,
+  signals: Signals,
+): Promise<number> {
+  relay.stopAccepting();
+  relay.abandonDials();
+  const failed = exit.kind === "signal" || exit.status !== 0;
+  const daemonized = !failed && !relay.reached && program !== null && performance.now() - program.started < 1_000;
+  if (failed || daemonized) {
+    const advice = daemonized ? "; a server must stay in the foreground (nginx: daemon off;)" : "";
+    log.error(`program \`${program?.name}' exited: ${describeExit(exit)}${advice}`);
+  }
+  await Promise.race([relay.settle(settings.stopTimeout, signals.hurry), signals.stop]);
+  return failed ? 1 : 0;
+}
+
+/**
+ * A stop in order. Most servers die at once on SIGTERM, so transfers are let end before; then the program is asked to
+ * end, and killed when `stopTimeout` is over.
+ */
+async function stop(relay: Relay, program: Program | null, settings: Settings, signals: Signals): Promise<number> {
+  const deadline = performance.now() + settings.stopTimeout;
+  log.info("stopping");
+  relay.stopAccepting();
+  program?.exited.then(() => relay.abandonDials());
+  await relay.settle(settings.stopTimeout / 2, signals.hurry);
+  if (program === null) return 0;
+
+  if (signals.forProgram !== null) program.signal(signals.forProgram);
+  await Promise.race([program.exited, elapsed(deadline - performance.now()), aborted(signals.kill)]);
+  const killed = program.running;
+  if (killed) {
+    log.error(`program \`${program.name}' did not end in time and was killed`);
+    program.signal("SIGKILL");
+    await program.exited;
+  }
+  relay.abandonDials();
+  await relay.settle(deadline - performance.now(), signals.kill);
+  return killed ? 1 : 0;
+}
+
+/** The program's environment: ours, and the two documented variables. */
+function programEnvironment(environment: Environment, name: string, target: Address): Environment {
+  return {
+    ...withoutSystemdVariables(environment),
+    LAUNCH_DAEMON_SOCKET_NAME: name,
+    ...(target.kind === "unix" ? { LAUNCH_PROGRAM_SOCKET_PATH: target.path } : {}),
+  };
+}
+
+/** Each connection takes two descriptors. */
+function capacity(settings: Settings): number {
+  const possible = Math.max(1, Math.floor((freeDescriptors() - reserve) / 2));
+  const wanted = settings.maxConnections ?? possible;
+  if (wanted > possible) {
+    log.warn(`--max-connections ${wanted} is more than the limit on open files allows; taking ${possible}`);
+  }
+  return Math.min(wanted, possible);
+}
+
+async function refuseLoop(target: Address, sockets: ListeningSocket[]): Promise<void> {
+  const own = await findOwnListener(target, sockets);
+  if (own === undefined) return;
+  throw new UserError(
+    `cannot relay to ${formatAddress(target)}: it is ${formatAddress(own)}, which this program serves; give the server an address of its own`,
+  );
+}
+
+function warnOfDanger({ socketPath, tcpAddress }: Settings): void {
+  const danger = socketPath && tcpAddress === undefined ? socketPathDanger(socketPath.path) : undefined;
+  if (danger !== undefined) log.warn(danger);
+}
+
+function elapsed(milliseconds: number): Promise<void> {
+  if (milliseconds === Number.POSITIVE_INFINITY) return new Promise(() => {});
+  return Bun.sleep(Math.max(0, milliseconds));
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
+}

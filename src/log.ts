@@ -1,0 +1,65 @@
+import { writeSync } from "node:fs";
+import { createConsola, LogLevels } from "consola";
+
+/** Something a person can cause and mend. Its message is a whole sentence; no stack trace is ever shown for it. */
+export class UserError extends Error {
+  override name = "UserError";
+}
+
+/** The levels of `--log-level`, least talkative first. */
+export const logLevels = ["error", "warn", "info", "debug"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** What the rooms log with: `error`, `warn`, `info` and `debug` each write one line to stderr. */
+export type Log = Pick<typeof log, LogLevel>;
+
+const colours: Record<string, string> = { error: "\x1b[31m", warn: "\x1b[33m", debug: "\x1b[2m" };
+
+/**
+ * The program's log: one line per call on stderr, each beginning with `launch_socket_server: `, coloured on a
+ * terminal only. Everything that consola would take from the environment (DEBUG, TEST, NODE_ENV) or do by itself
+ * (writing to stdout, merging equal lines) is set explicitly.
+ */
+export const log = createConsola({
+  level: LogLevels.info,
+  throttle: 0,
+  stdout: process.stderr,
+  stderr: process.stderr,
+  reporters: [
+    {
+      log({ type, args }) {
+        const line = `launch_socket_server: ${args.join(" ")}`;
+        const colour = process.stderr.isTTY && !process.env.NO_COLOR ? colours[type] : undefined;
+        writeLine(colour === undefined ? line : `${colour}${line}\x1b[0m`);
+      },
+    },
+  ],
+});
+
+/** Shows lines of `level` and of the less talkative ones from now on. */
+export function setLogLevel(level: LogLevel): void {
+  log.level = LogLevels[level];
+}
+
+/** An error's code (`ENOENT`) or else its message, to stand in a sentence. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = error as { code?: string; message?: string };
+  return code ?? message ?? String(error);
+}
+
+/**
+ * Writes at once, so that nothing is lost at exit and lines keep their order. A log that cannot be written (full
+ * disk, closed pipe) must never end the daemon: the line is given up.
+ */
+function writeLine(line: string): void {
+  const bytes = Buffer.from(`${line}\n`);
+  let sent = 0;
+  for (let tries = 0; sent < bytes.length && tries < 100; tries++) {
+    try {
+      sent += writeSync(2, bytes, sent);
+    } catch (error) {
+      if (reasonOf(error) !== "EAGAIN") return;
+      Bun.sleepSync(1);
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import { realpathSync } from "node:fs";
+import { isIP } from "node:net";
+import { networkInterfaces } from "node:os";
+import type { Address } from "./address.ts";
+import { ipv6Bytes } from "./sockaddr.ts";
+
+/**
+ * The served address that a connection to `target` would come back to, if there is one: each relayed connection would
+ * make another for ever. A host name that cannot be looked up yet is let through.
+ */
+export async function findOwnListener(target: Address, sockets: { address: Address }[]): Promise<Address | undefined> {
+  const served = sockets.map(({ address }) => address);
+  if (target.kind === "unix") {
+    return served.find((address) => address.kind === "unix" && realPath(address.path) === realPath(target.path));
+  }
+  const hosts = (await hostAddresses(target.host)).map(canonical);
+  const here = Object.values(networkInterfaces()).flatMap((list) =>
+    (list ?? []).map(({ address }) => canonical(address)),
+  );
+  return served.find((address) => {
+    if (address.kind === "unix" || address.port !== target.port) return false;
+    const own = canonical(address.host);
+    return hosts.some(
+      (host) => host === own || (isWildcard(own) && (isWildcard(host) || isLoopback(host) || here.includes(host))),
+    );
+  });
+}
+
+async function hostAddresses(host: string): Promise<string[]> {
+  if (host === "") return ["127.0.0.1", "::1"];
+  if (isIP(host) !== 0) return [host];
+  return Bun.dns.lookup(host).then(
+    (found) => found.map(({ address }) => address),
+    () => [],
+  );
+}
+
+/** One spelling for each address; IPv4-mapped IPv6 addresses (RFC 4291, 2.5.5.2) become IPv4. */
+function canonical(host: string): string {
+  if (isIP(host) !== 6) return host;
+  const bytes = ipv6Bytes(host);
+  const mapped = bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
+  return mapped ? bytes.slice(12).join(".") : bytes.join(":");
+}
+
+function isWildcard(host: string): boolean {
+  return host === "0.0.0.0" || /^0(:0){15}$/.test(host);
+}
+
+function isLoopback(host: string): boolean {
+  return host.startsWith("127.") || /^0(:0){14}:1$/.test(host);
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}

@@ -1,0 +1,126 @@
+import { constants } from "node:os";
+import type { Subprocess } from "bun";
+import { isIgnored, openFilesLimit, setOpenFilesLimit } from "../descriptor.ts";
+import { reasonOf, UserError } from "../log.ts";
+
+/** How a program ended. */
+export type Exit = { kind: "status"; status: number } | { kind: "signal"; signal: string };
+
+/**
+ * The program's soft limit on open files: Bun raises its own to the hard limit before any of our code runs, and
+ * programs that go through every possible descriptor suffer from a million of them.
+ */
+const openFiles = 10_240;
+
+/** The signals that a shell or nohup may have set to be ignored, which the program is to inherit so. */
+const inheritable = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTSTP", "SIGTTIN", "SIGTTOU"] as const;
+
+/** The server that is run. */
+export class Program {
+  /** When it was started, on the clock of performance.now(). */
+  readonly started = performance.now();
+  /** Resolves when it has ended. */
+  readonly exited: Promise<Exit>;
+  #running = true;
+
+  private constructor(
+    readonly name: string,
+    readonly process: Subprocess<"inherit", "inherit", "inherit">,
+  ) {
+    this.exited = process.exited.then((): Exit => {
+      this.#running = false;
+      const { signalCode, exitCode } = process;
+      return signalCode === null
+        ? { kind: "status", status: exitCode ?? 0 }
+        : { kind: "signal", signal: String(signalCode) };
+    });
+  }
+
+  /**
+   * Starts `command`, found through PATH, with our stdin, stdout and stderr and the given environment; it gets no other
+   * descriptor. Throws a UserError when it cannot be started.
+   */
+  static start(command: [string, ...string[]], environment: Record<string, string | undefined>): Program {
+    const [name, ...args] = command;
+    const path = find(name, environment.PATH);
+    const ignored = inheritable.filter((signal) => isIgnored(constants.signals[signal]));
+    const limit = openFilesLimit();
+    setOpenFilesLimit(Math.min(openFiles, limit.hard));
+    try {
+      const process = Bun.spawn(ignored.length === 0 ? [path, ...args] : ignoring(ignored, path, args), {
+        ...(ignored.length === 0 ? { argv0: name } : {}),
+        env: environment,
+        stdio: ["inherit", "inherit", "inherit"],
+      });
+      return new Program(name, process);
+    } catch (error) {
+      throw new UserError(`cannot start program \`${name}': ${explain(reasonOf(error), path)}`);
+    } finally {
+      setOpenFilesLimit(limit.soft);
+    }
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (this.#running) this.process.kill(signal);
+  }
+}
+
+/** An exit as the original words it: `exit status 3`, `signal: killed`. */
+export function describeExit(exit: Exit): string {
+  return exit.kind === "status" ? `exit status ${exit.status}` : `signal: ${signalNames[exit.signal] ?? exit.signal}`;
+}
+
+/** Go's words for the signals that end a process. */
+const signalNames: Record<string, string> = {
+  SIGHUP: "hangup",
+  SIGINT: "interrupt",
+  SIGQUIT: "quit",
+  SIGILL: "illegal instruction",
+  SIGTRAP: "trace/breakpoint trap",
+  SIGABRT: "aborted",
+  SIGBUS: "bus error",
+  SIGFPE: "floating point exception",
+  SIGKILL: "killed",
+  SIGUSR1: "user defined signal 1",
+  SIGSEGV: "segmentation fault",
+  SIGUSR2: "user defined signal 2",
+  SIGPIPE: "broken pipe",
+  SIGALRM: "alarm clock",
+  SIGTERM: "terminated",
+};
+
+/** execvp(3)'s search, done here so that a failure can be told apart. */
+function find(name: string, path: string | undefined): string {
+  if (name.includes("/")) return name;
+  const found = Bun.which(name, { PATH: path ?? "/usr/bin:/bin:/usr/sbin:/sbin" });
+  if (found === null) {
+    throw new UserError(
+      `cannot start program \`${name}': it is not in PATH (${path ?? "not set"}); write its whole path`,
+    );
+  }
+  return found;
+}
+
+/** Bun gives children default dispositions; a shell sets those that we were given to be ignored, and becomes the program. */
+function ignoring(signals: readonly string[], path: string, args: string[]): string[] {
+  const names = signals.map((signal) => signal.slice(3)).join(" ");
+  return ["/bin/sh", "-c", `trap '' ${names}; exec "$0" "$@"`, path, ...args];
+}
+
+function explain(reason: string, path: string): string {
+  switch (reason) {
+    case "ENOENT":
+      return "there is no such file, or no interpreter for it; check the path";
+    case "EACCES":
+    case "EPERM":
+      return `permission denied; check that ${path} may be executed by this user`;
+    case "ENOEXEC":
+      return "it is not a program; a script needs a first line like #!/bin/sh";
+    default:
+      return reason;
+  }
+}

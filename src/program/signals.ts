@@ -1,0 +1,42 @@
+import { constants } from "node:os";
+import { inTerminalForeground, isIgnored } from "../descriptor.ts";
+import type { Program } from "./program.ts";
+
+/** The signals that mean something to servers (reload, reopen the logs, upgrade) and not to us. */
+const passedOn = ["SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const;
+
+/** What came by signal: wishes to stop, one more urgent than the other. */
+export class Signals {
+  /** Resolves with the first SIGTERM or SIGINT. */
+  readonly stop: Promise<void>;
+  /** Aborted by the second: waiting for transfers is over. */
+  readonly hurry: AbortSignal;
+  /** Aborted by the third: the program is to be killed. */
+  readonly kill: AbortSignal;
+  #latest: "SIGTERM" | "SIGINT" = "SIGTERM";
+
+  /** Signals for the program are passed on to it from now on. One that was ignored when we came stays ignored. */
+  constructor(program: Program | null) {
+    const [stop, hurry, kill] = [Promise.withResolvers<void>(), new AbortController(), new AbortController()];
+    const steps = [() => stop.resolve(), () => hurry.abort(), () => kill.abort()];
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      if (signal === "SIGINT" && isIgnored(constants.signals[signal])) continue;
+      process.on(signal, () => {
+        this.#latest = signal;
+        steps.shift()?.();
+      });
+    }
+    for (const signal of passedOn) {
+      if (program === null || isIgnored(constants.signals[signal])) continue;
+      process.on(signal, () => program.signal(signal));
+    }
+    this.stop = stop.promise;
+    this.hurry = hurry.signal;
+    this.kill = kill.signal;
+  }
+
+  /** The signal to stop the program with, or null where it has had it: Ctrl-C goes to all of a terminal's foreground. */
+  get forProgram(): "SIGTERM" | "SIGINT" | null {
+    return this.#latest === "SIGINT" && inTerminalForeground() ? null : this.#latest;
+  }
+}

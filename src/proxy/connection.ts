@@ -1,0 +1,106 @@
+import type { Dial } from "./dial.ts";
+import { Leg, type LegOwner, type Peer } from "./leg.ts";
+
+/** What a connection needs from the relay that it lives in. */
+export interface ConnectionOwner {
+  readonly deliveryTimeout: number;
+  unsentBytes(fd: number): number;
+  /** The client left before its backend was reached. */
+  cancelDial(dial: Dial): void;
+  /** Both sides are closed. Called once. */
+  connectionEnded(connection: Connection): void;
+}
+
+/** How a connection came to its end; the first cause counts. */
+export type Outcome =
+  | "in order"
+  | "reset by the client"
+  | "reset by the program"
+  | "not connected"
+  | "idle"
+  | "stopped";
+
+/** A client and its backend as one thing. It owns both sockets from the moment it gets them. */
+export class Connection implements LegOwner {
+  readonly client: Leg;
+  readonly backend: Leg;
+  readonly deliveryTimeout: number;
+  outcome: Outcome = "in order";
+  /** The sweeps' memory: bytes that had moved, and when that was first seen. */
+  seen = { bytes: -1, since: 0 };
+
+  constructor(
+    readonly owner: ConnectionOwner,
+    /** The client's address, for the log. */
+    readonly clientName: string,
+    kinds: { client: "tcp" | "unix"; backend: "tcp" | "unix" },
+  ) {
+    this.deliveryTimeout = owner.deliveryTimeout;
+    this.client = new Leg("client", kinds.client, this);
+    this.backend = new Leg("backend", kinds.backend, this);
+    this.client.other = this.backend;
+    this.backend.other = this.client;
+  }
+
+  /** A client was accepted: it is not read until there is a backend to send to, so its bytes stay in the kernel. */
+  accept(peer: Peer): void {
+    this.client.attach(peer);
+    this.client.pause();
+  }
+
+  /** The backend was reached. */
+  connected(peer: Peer): void {
+    this.backend.attach(peer);
+  }
+
+  /** The backend cannot be reached: this client is closed. */
+  giveUp(): void {
+    this.outcome = "not connected";
+    this.backend.abort();
+    this.client.hangUp();
+  }
+
+  /** Closes both sides in order now. */
+  hangUp(outcome: Outcome): void {
+    this.outcome = outcome;
+    this.client.hangUp();
+    this.backend.hangUp();
+  }
+
+  /** Bytes that have moved in either direction. */
+  get bytes(): number {
+    return this.client.received + this.client.sent + this.backend.received + this.backend.sent;
+  }
+
+  get halfClosed(): boolean {
+    return this.client.halfClosed || this.backend.halfClosed;
+  }
+
+  get dialing(): boolean {
+    return this.backend.dial !== null;
+  }
+
+  /** Is anything here still to be delivered? */
+  get pending(): boolean {
+    return this.dialing || this.client.hasQueue || this.backend.hasQueue;
+  }
+
+  /** The program has gone and the client has everything. */
+  get delivered(): boolean {
+    return this.backend.closed && this.client.delivered;
+  }
+
+  wasReset(leg: Leg): void {
+    if (this.outcome === "in order")
+      this.outcome = leg.role === "client" ? "reset by the client" : "reset by the program";
+  }
+
+  unsentBytes(fd: number): number {
+    return this.owner.unsentBytes(fd);
+  }
+
+  legClosed(leg: Leg): void {
+    if (leg.dial !== null) this.owner.cancelDial(leg.dial);
+    if (this.client.closed && this.backend.closed) this.owner.connectionEnded(this);
+  }
+}

@@ -1,0 +1,260 @@
+import { isIP } from "node:net";
+import type { Socket, SocketHandler, SocketOptions } from "bun";
+import { type Address, formatAddress } from "../address.ts";
+import { type Log, reasonOf } from "../log.ts";
+import type { Leg } from "./leg.ts";
+
+/** A client's wait for its backend. Exactly one of the two functions is called, once, unless the dial is cancelled. */
+export interface Dial {
+  readonly leg: Leg;
+  readonly connected: (socket: Socket<Leg>) => void;
+  readonly failed: (reason: string) => void;
+  /** Position in the order in which the clients came. */
+  readonly order: number;
+  /** When it is given up, on the clock of performance.now(). */
+  readonly deadline: number;
+  /** How many of the target's addresses were tried in this round, and why the first one failed. */
+  tried: number;
+  reason: string;
+}
+
+type BackendAddress = { unix: string } | { hostname: string; port: number };
+type ConnectOptions = Pick<SocketOptions<Leg>, "allowHalfOpen" | "data" | "socket">;
+
+/** Failures that pass: the server does not listen yet, or its queue is full. */
+const passing = new Set(["ENOENT", "ECONNREFUSED", "EAGAIN"]);
+/** Milliseconds between tries, and how long a wait is not worth a line in the log. */
+const firstPause = 5;
+const longestPause = 250;
+const patience = 1_000;
+
+/**
+ * Connects clients to the program. While it cannot be reached, clients are tried one at a time in the order in which
+ * they came, until each one's time is over. A connection is only ever made for a client that is there.
+ */
+export class Dialer {
+  /** Called when `open` may have changed. */
+  onChange: () => void = () => {};
+  /** Was the program ever reached? */
+  reached = false;
+
+  #state: "unproven" | "reachable" | "waiting" | "abandoned" = "unproven";
+  #waiting: Dial[] = [];
+  readonly #underWay = new Set<Dial>();
+  #dials = 0;
+  #pause = firstPause;
+  #retry: Timer | undefined;
+  #watch: Timer | undefined;
+  /** Since when the program has not been reached, and which clients (by order) have had to wait for it. */
+  #trouble: { since: number; clients: Set<number>; told: boolean } | null = null;
+  /** How the last try went. */
+  #lastTry: "reached" | "missed" = "missed";
+  #addresses: BackendAddress[] | null;
+  readonly #handlers: SocketHandler<Leg>;
+
+  constructor(
+    readonly target: Address,
+    /** Milliseconds that a client waits; Infinity for no limit. */
+    readonly timeout: number,
+    handlers: SocketHandler<Leg>,
+    readonly log: Log,
+  ) {
+    this.#addresses = knownAddresses(target);
+    this.#handlers = {
+      ...handlers,
+      open: (socket) => this.#connected(socket),
+      connectError: (socket, error) => this.#refused(socket, error),
+    };
+  }
+
+  /** May clients be accepted? One at a time until the program was reached, none while others wait. */
+  get open(): boolean {
+    return this.#state === "reachable" || (this.#state === "unproven" && this.#underWay.size === 0);
+  }
+
+  /** Connects for `leg`, which becomes the socket's data. */
+  dial(leg: Leg, connected: Dial["connected"], failed: Dial["failed"]): void {
+    const deadline = performance.now() + this.timeout;
+    const dial: Dial = { leg, connected, failed, order: this.#dials++, deadline, tried: 0, reason: "" };
+    leg.dial = dial;
+    if (this.#state === "abandoned") this.#fail(dial, "the program has ended");
+    else if (this.#state === "waiting") this.#enqueue(dial);
+    else this.#try(dial);
+  }
+
+  /** Takes a dial back: nothing is called for it any more. */
+  cancel(dial: Dial): void {
+    const wasUnderWay = this.#forget(dial);
+    if (wasUnderWay) this.#next();
+  }
+
+  /** Gives all pending dials up: there will be nobody to connect to. */
+  abandon(): void {
+    this.#state = "abandoned";
+    clearTimeout(this.#retry);
+    for (const dial of [...this.#underWay, ...this.#waiting]) this.#fail(dial, "the program has ended");
+  }
+
+  #try(dial: Dial): void {
+    this.#underWay.add(dial);
+    dial.tried = 0;
+    if (this.target.kind === "tcp") this.#startWatch();
+    if (this.#addresses !== null) return this.#connect(dial);
+    lookUp(this.target).then(
+      (addresses) => {
+        this.#addresses = addresses;
+        this.#connect(dial);
+      },
+      (error) => this.#missed(dial, reasonOf(error)),
+    );
+  }
+
+  #connect(dial: Dial): void {
+    const address = this.#addresses?.[dial.tried];
+    if (dial.leg.dial !== dial) return;
+    if (address === undefined) return this.#missed(dial, dial.reason);
+    const options: ConnectOptions = { allowHalfOpen: true, data: dial.leg, socket: this.#handlers };
+    const connecting =
+      "unix" in address ? Bun.connect({ ...options, ...address }) : Bun.connect({ ...options, ...address });
+    connecting.catch(() => {
+      // connectError is told the same.
+    });
+  }
+
+  #refused({ data: { dial } }: Socket<Leg>, error: Error): void {
+    if (dial === null) return;
+    if (dial.tried++ === 0) dial.reason = reasonOf(error);
+    this.#connect(dial);
+  }
+
+  #connected(socket: Socket<Leg>): void {
+    const { dial } = socket.data;
+    if (dial === null) {
+      socket.terminate();
+      return;
+    }
+    this.#forget(dial);
+    this.reached = true;
+    this.#lastTry = "reached";
+    this.#pause = firstPause;
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    if (this.#state === "unproven") this.#state = "reachable";
+    dial.connected(socket);
+    this.#next();
+  }
+
+  /** None of the target's addresses took the connection. */
+  #missed(dial: Dial, reason: string): void {
+    if (dial.leg.dial !== dial) return;
+    // A host name may have moved.
+    this.#addresses = knownAddresses(this.target);
+    if (!passing.has(reason) || performance.now() >= dial.deadline) {
+      this.#fail(dial, reason);
+      this.#next();
+      return;
+    }
+    this.#underWay.delete(dial);
+    this.#lastTry = "missed";
+    this.#state = "waiting";
+    this.#trouble ??= { since: performance.now(), clients: new Set(), told: false };
+    dial.reason = reason;
+    this.#enqueue(dial);
+    this.#scheduleRetry();
+    this.onChange();
+  }
+
+  #enqueue(dial: Dial): void {
+    this.#trouble?.clients.add(dial.order);
+    const later = this.#waiting.findIndex((other) => other.order > dial.order);
+    this.#waiting.splice(later < 0 ? this.#waiting.length : later, 0, dial);
+  }
+
+  /** A dial is over: in a queue it is the next one's turn, and the last one ends the waiting. */
+  #next(): void {
+    if (this.#state === "waiting" && this.#underWay.size === 0 && this.#retry === undefined) {
+      const dial = this.#waiting.shift();
+      if (dial !== undefined) this.#try(dial);
+      else this.#endWaiting();
+    }
+    this.onChange();
+  }
+
+  #scheduleRetry(): void {
+    if (this.#retry !== undefined || this.#underWay.size > 0) return;
+    const left = Math.min(...this.#waiting.map((dial) => dial.deadline)) - performance.now();
+    this.#retry = setTimeout(() => this.#retryNow(), Math.max(0, Math.min(this.#pause, left)));
+    this.#pause = Math.min(this.#pause * 1.5, longestPause);
+  }
+
+  #retryNow(): void {
+    this.#retry = undefined;
+    this.#tellTrouble();
+    const now = performance.now();
+    for (const dial of this.#waiting.filter(({ deadline }) => now >= deadline)) this.#fail(dial, dial.reason);
+    this.#next();
+  }
+
+  #tellTrouble(): void {
+    const trouble = this.#trouble;
+    if (trouble === null || trouble.told || performance.now() - trouble.since < patience) return;
+    trouble.told = true;
+    const reason = this.#waiting[0]?.reason ?? "";
+    this.log.warn(`the program does not listen at ${formatAddress(this.target)} yet (${reason}); clients wait for it`);
+  }
+
+  /** Nobody waits any more: because the program was reached, or because all were given up. */
+  #endWaiting(): void {
+    const trouble = this.#trouble;
+    this.#state = this.#lastTry === "reached" ? "reachable" : "unproven";
+    if (this.#lastTry === "missed" || trouble === null) return;
+    if (trouble.told) {
+      const seconds = ((performance.now() - trouble.since) / 1000).toFixed(1);
+      this.log.info(
+        `the program listens at ${formatAddress(this.target)} after ${seconds} s; ${trouble.clients.size} waited for it`,
+      );
+    }
+    this.#trouble = null;
+  }
+
+  #fail(dial: Dial, reason: string): void {
+    this.#forget(dial);
+    dial.failed(reason);
+  }
+
+  /** Returns whether a connection was under way for it. */
+  #forget(dial: Dial): boolean {
+    dial.leg.dial = null;
+    const index = this.#waiting.indexOf(dial);
+    if (index >= 0) this.#waiting.splice(index, 1);
+    return this.#underWay.delete(dial);
+  }
+
+  /** A TCP connect can hang for minutes: while one is under way, deadlines are looked at. */
+  #startWatch(): void {
+    if (this.#watch !== undefined || this.timeout === Number.POSITIVE_INFINITY) return;
+    const interval = Math.min(Math.max(this.timeout / 10, 10), 1_000);
+    this.#watch = setTimeout(() => {
+      this.#watch = undefined;
+      const now = performance.now();
+      for (const dial of this.#underWay) if (now >= dial.deadline) this.#fail(dial, "ETIMEDOUT");
+      if (this.#underWay.size > 0) this.#startWatch();
+      this.#next();
+    }, interval);
+  }
+}
+
+/** The addresses of a target that needs no look-up. */
+function knownAddresses(target: Address): BackendAddress[] | null {
+  if (target.kind === "unix") return [{ unix: target.path }];
+  const { host, port } = target;
+  if (host === "") return ["127.0.0.1", "::1"].map((hostname) => ({ hostname, port }));
+  return isIP(host) === 0 ? null : [{ hostname: host, port }];
+}
+
+/** Every address of a host name, in the order in which the system's resolver gives them. */
+async function lookUp(target: Address): Promise<BackendAddress[]> {
+  if (target.kind === "unix") return [{ unix: target.path }];
+  const found = await Bun.dns.lookup(target.host);
+  return found.map(({ address }) => ({ hostname: address, port: target.port }));
+}

@@ -1,0 +1,259 @@
+import type { Dial } from "./dial.ts";
+
+/** What a leg needs of a Bun socket; unit tests play it. */
+export interface Peer {
+  readonly fd: number;
+  /** Returns how many bytes were taken; a negative number means that the peer takes nothing any more. */
+  write(data: Uint8Array): number;
+  /** Sends the end of our data; theirs goes on. */
+  shutdown(): void;
+  /** Closes in order; the kernel delivers what it still holds. */
+  end(): void;
+  /** Resets at once; what the kernel had not sent yet is thrown away. */
+  terminate(): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** What a leg asks of the connection that it belongs to. */
+export interface LegOwner {
+  /** Milliseconds that a reset is held back at most while data is on its way; Infinity for no limit. */
+  readonly deliveryTimeout: number;
+  /** The leg has closed its peer or found it closed. Called once. */
+  legClosed(leg: Leg): void;
+  /** The peer has broken the connection off. */
+  wasReset(leg: Leg): void;
+  /** Bytes that the peer of `fd` has not taken yet. */
+  unsentBytes(fd: number): number;
+}
+
+/** How long a client may stay silent after its server has gone before it is closed, and how long it may go on sending. */
+const lingerQuiet = 5_000;
+const lingerLimit = 30_000;
+
+/**
+ * One side of a connection: a socket, what is queued for it, and which ends have been seen. What it receives goes to
+ * the other leg. Its events may come twice and in any order: `end` after `close`, `drain` at any time.
+ *
+ * The leg owns its socket from `attach` on and closes it when both directions are over.
+ */
+export class Leg {
+  other!: Leg;
+  /** The dial that is to bring this leg's socket, while it is under way. */
+  dial: Dial | null = null;
+  /** Bytes received from the peer. */
+  received = 0;
+  /** Bytes that the peer's kernel buffer has taken. */
+  sent = 0;
+
+  #peer: Peer | null = null;
+  /** Has the peer said, or shown by closing, that no more data comes? */
+  #reading: "open" | "ended" = "open";
+  /** `ending` and `resetting` wait for the queue; `shut` takes no more data. */
+  #writing: "open" | "ending" | "resetting" | "shut" = "open";
+  #socket: "dialing" | "open" | "closed" = "dialing";
+  #paused = false;
+  #queue: Uint8Array[] = [];
+  #timer: Timer | undefined;
+
+  constructor(
+    readonly role: "client" | "backend",
+    /** Only TCP knows resets: what a Unix socket reports as one is an orderly end. */
+    readonly kind: "tcp" | "unix",
+    readonly owner: LegOwner,
+  ) {}
+
+  get closed(): boolean {
+    return this.#socket === "closed";
+  }
+
+  /** Bytes are waiting here for the peer to take them. */
+  get hasQueue(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  /** The peer has taken everything, its kernel's part included. */
+  get delivered(): boolean {
+    return !this.hasQueue && (this.#peer === null || this.owner.unsentBytes(this.#peer.fd) === 0);
+  }
+
+  /** Has exactly one of the two directions ended? */
+  get halfClosed(): boolean {
+    return this.#socket === "open" && (this.#reading === "ended") !== (this.#writing === "shut");
+  }
+
+  /** The socket is there: it belongs to this leg now. Sends what has been queued meanwhile. */
+  attach(peer: Peer): void {
+    this.#peer = peer;
+    this.#socket = "open";
+    this.drain();
+  }
+
+  /** Bytes came from the peer; they are this leg's to keep. */
+  receive(chunk: Uint8Array): void {
+    this.received += chunk.length;
+    this.other.#send(chunk);
+  }
+
+  /** The peer takes data again, or says so without reason: the queue is tried once more. */
+  drain(): void {
+    const peer = this.#peer;
+    if (peer === null) return;
+    for (let chunk = this.#queue[0]; chunk !== undefined; chunk = this.#queue[0]) {
+      const count = peer.write(chunk);
+      if (count < 0) return this.#dropQueue();
+      this.sent += count;
+      if (count < chunk.length) {
+        if (count > 0) this.#queue[0] = chunk.subarray(count);
+        return;
+      }
+      this.#queue.shift();
+    }
+    if (this.#writing === "open") this.other.resume();
+    else this.#finishWriting();
+  }
+
+  /** The peer has ended its data. */
+  end(): void {
+    if (this.#reading === "ended") return;
+    this.#reading = "ended";
+    this.other.#endWriting("ending");
+    // Both directions are over: the socket is not needed for anything.
+    if (this.#writing === "shut") this.#closePeer();
+  }
+
+  /** The socket is closed; `error` is there when that was not in order. */
+  close(error?: Error): void {
+    if (this.#socket === "closed") return;
+    const reset = error !== undefined && this.kind === "tcp" && this.#reading === "open";
+    if (reset) this.owner.wasReset(this);
+    this.#reading = "ended";
+    this.#forgetPeer();
+    if (reset && this.role === "client") return this.other.abort();
+    this.other.#endWriting(reset ? "resetting" : "ending");
+    this.other.#nobodyLeft();
+  }
+
+  /** Resets the peer now; nothing queued is delivered. */
+  abort(): void {
+    this.#peer?.terminate();
+    this.#forgetPeer();
+  }
+
+  /** Closes the peer now: in order if it has all that was received for it, else by a reset, so that it can tell. */
+  hangUp(): void {
+    if (this.hasQueue) this.abort();
+    else this.#closePeer();
+  }
+
+  pause(): void {
+    if (this.#paused || this.#peer === null) return;
+    this.#paused = true;
+    this.#peer.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused || this.#peer === null) return;
+    this.#paused = false;
+    this.#peer.resume();
+  }
+
+  #send(chunk: Uint8Array): void {
+    if (this.#writing === "shut") return;
+    if (this.#peer !== null && this.#queue.length === 0) {
+      const count = this.#peer.write(chunk);
+      if (count < 0) return this.#dropQueue();
+      this.sent += count;
+      if (count === chunk.length) return;
+      chunk = chunk.subarray(count);
+    }
+    this.#queue.push(chunk);
+    this.other.pause();
+  }
+
+  /** The peer takes nothing any more: what comes for it is read and thrown away until its own end shows. */
+  #dropQueue(): void {
+    this.#queue = [];
+    this.#writing = "shut";
+    this.other.resume();
+  }
+
+  #endWriting(how: "ending" | "resetting"): void {
+    if (this.#writing !== "open") return;
+    this.#writing = how;
+    if (this.#queue.length === 0 && this.#peer !== null) this.#finishWriting();
+  }
+
+  /** All that was received for this peer is in the kernel's hands. */
+  #finishWriting(): void {
+    if (this.#writing === "resetting") {
+      this.#writing = "shut";
+      this.#resetWhenDelivered();
+    } else if (this.#writing === "ending") {
+      this.#writing = "shut";
+      if (this.#reading === "ended" || (this.other.closed && this.role === "backend")) return this.#closePeer();
+      this.#peer?.shutdown();
+      this.#nobodyLeft();
+    }
+  }
+
+  /** With the other side gone for good and all delivered, a backend has nobody to answer; a client may still be sending. */
+  #nobodyLeft(): void {
+    if (!this.other.closed || this.#writing !== "shut" || this.#peer === null || this.#timer !== undefined) return;
+    if (this.role === "backend" || this.#reading === "ended") this.#closePeer();
+    else this.#linger();
+  }
+
+  /**
+   * Closing a TCP socket with unread input resets it and may cost the client the end of its answer. So it is read
+   * empty until it ends by itself, or has everything and is quiet (as HTTP servers do in a lingering close).
+   */
+  #linger(): void {
+    const start = performance.now();
+    let [quietSince, received] = [start, this.received];
+    this.#poll(
+      (now) => {
+        if (this.received !== received) [quietSince, received] = [now, this.received];
+        if (this.#peer !== null && this.owner.unsentBytes(this.#peer.fd) > 0) return false;
+        return now - quietSince >= lingerQuiet || now - start >= lingerLimit;
+      },
+      () => this.#closePeer(),
+    );
+  }
+
+  /** A cut-off answer must not look whole, and what came before the cut must arrive: so the reset waits for the kernel's queue. */
+  #resetWhenDelivered(): void {
+    const start = performance.now();
+    this.#poll(
+      (now) => {
+        if (now - start >= this.owner.deliveryTimeout) return true;
+        return this.#peer === null || this.owner.unsentBytes(this.#peer.fd) === 0;
+      },
+      () => this.abort(),
+    );
+  }
+
+  /** Asks `done` now and at growing intervals of up to 250 ms, and does `then` once it says yes, unless the socket closes before. */
+  #poll(done: (now: number) => boolean, then: () => void, interval = 2): void {
+    if (this.#socket === "closed") return;
+    if (done(performance.now())) return then();
+    this.#timer = setTimeout(() => this.#poll(done, then, Math.min(interval * 2, 250)), interval);
+  }
+
+  #closePeer(): void {
+    this.#peer?.end();
+    this.#forgetPeer();
+  }
+
+  #forgetPeer(): void {
+    if (this.#socket === "closed") return;
+    this.#socket = "closed";
+    this.#peer = null;
+    this.#writing = "shut";
+    this.#queue = [];
+    clearTimeout(this.#timer);
+    // What still comes from the other side has nowhere to go, and must not stay unread there.
+    this.other.resume();
+    this.owner.legClosed(this);
+  }
+}

@@ -1,0 +1,65 @@
+import type { Address } from "./address.ts";
+
+/**
+ * `struct sockaddr` in bytes. It begins with a 16-bit family on Linux (socket(7)), with its length and an 8-bit family
+ * on macOS (xnu's bsd/sys/socket.h); what follows is the same (ip(7), ipv6(7), unix(7)).
+ */
+export type SocketPlatform = "linux" | "macos";
+
+/** Address families: Linux's bits/socket.h, macOS's bsd/sys/socket.h. */
+export const families = {
+  linux: { unix: 1, ipv4: 2, ipv6: 10 },
+  macos: { unix: 1, ipv4: 2, ipv6: 30 },
+} as const;
+
+/** The family and the bytes for bind(2). The host must be an IP address; an empty one is 127.0.0.1. */
+export function encodeAddress(address: Address, platform: SocketPlatform): { family: number; name: Uint8Array } {
+  const { unix, ipv4, ipv6 } = families[platform];
+  const encode = (family: number, rest: Iterable<number>) => {
+    const bytes = [...rest];
+    const header = platform === "macos" ? [2 + bytes.length, family] : [family, 0];
+    return { family, name: Uint8Array.from([...header, ...bytes]) };
+  };
+  if (address.kind === "unix") return encode(unix, Buffer.from(`${address.path}\0`));
+  const port = [address.port >> 8, address.port & 0xff];
+  if (address.host.includes(":")) return encode(ipv6, [...port, 0, 0, 0, 0, ...ipv6Bytes(address.host), 0, 0, 0, 0]);
+  const host = (address.host || "127.0.0.1").split(".").map(Number);
+  return encode(ipv4, [...port, ...host, 0, 0, 0, 0, 0, 0, 0, 0]);
+}
+
+/** What getsockname(2) wrote, or undefined for a family that is neither Unix, IPv4 nor IPv6. */
+export function decodeAddress(name: Uint8Array, platform: SocketPlatform): Address | undefined {
+  const bytes = Buffer.from(name);
+  const { unix, ipv4, ipv6 } = families[platform];
+  switch (platform === "macos" ? bytes.readUInt8(1) : bytes.readUInt16LE(0)) {
+    case unix: {
+      const path = bytes.subarray(2);
+      const end = path.indexOf(0);
+      return { kind: "unix", path: path.subarray(0, end < 0 ? path.length : end).toString() };
+    }
+    case ipv4:
+      return { kind: "tcp", host: bytes.subarray(4, 8).join("."), port: bytes.readUInt16BE(2) };
+    case ipv6:
+      return { kind: "tcp", host: ipv6Text(bytes.subarray(8, 24)), port: bytes.readUInt16BE(2) };
+    default:
+      return undefined;
+  }
+}
+
+/** The 16 bytes of an IPv6 address; URL's parser (RFC 4291 text forms) brings it into one form first. */
+export function ipv6Bytes(text: string): number[] {
+  const [head = "", tail] = new URL(`http://[${text.replace(/%.*/, "")}]`).hostname.slice(1, -1).split("::");
+  const words = (part: string) =>
+    part
+      .split(":")
+      .filter(Boolean)
+      .map((word) => Number.parseInt(word, 16));
+  const [first, last] = [words(head), words(tail ?? "")];
+  const zeros = new Array<number>(8 - first.length - last.length).fill(0);
+  return [...first, ...zeros, ...last].flatMap((word) => [word >> 8, word & 0xff]);
+}
+
+function ipv6Text(bytes: Buffer): string {
+  const words = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16));
+  return new URL(`http://[${words.join(":")}]`).hostname.slice(1, -1);
+}
