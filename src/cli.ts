@@ -37,9 +37,11 @@ export function parseCommandLine(args: string[], environment: Record<string, str
     if (name === undefined) {
       throw new UserError(`cannot use ${flag}: there is no such option; see launch_socket_server --help`);
     }
-    const value = inline ?? args[++index];
+    const form = valueForm(name);
+    if (form === undefined && inline !== undefined) throw new UserError(`cannot use ${arg}: ${flag} takes no value`);
+    const value = form === undefined ? "1" : (inline ?? args[++index]);
     if (value === undefined || (inline === undefined && isFlag(value))) {
-      throw new UserError(`cannot use ${flag}: its value is missing; write ${flag} ${options[name].value}`);
+      throw new UserError(`cannot use ${flag}: its value is missing; write ${flag} ${form}`);
     }
     flags[name] ??= [];
     flags[name].push(value);
@@ -94,6 +96,12 @@ interface Row {
 const optionNames = new Map<string, OptionName>(
   Object.entries(options).map(([name, option]) => [`--${option.flag}`, name as OptionName]),
 );
+
+/** What stands behind the flag, or undefined for a switch. */
+function valueForm(name: OptionName): string | undefined {
+  const { value }: Partial<Row> = options[name];
+  return value;
+}
 
 function isFlag(text: string): boolean {
   return text === "--" || optionNames.has(splitOnce(text, "=")[0] ?? "") || text === "--help" || text === "--version";

@@ -2,14 +2,16 @@ import { activate, type ListeningSocket } from "./activation/activation.ts";
 import { removeSocketFiles } from "./activation/standalone.ts";
 import { withoutSystemdVariables } from "./activation/systemd.ts";
 import { type Address, formatAddress } from "./address.ts";
-import { freeDescriptors } from "./descriptor.ts";
 import { log, setLogLevel, UserError } from "./log.ts";
 import { findOwnListener } from "./loop.ts";
 import type { Settings } from "./options.ts";
+import { freeDescriptors } from "./process.ts";
+import { becomeProgram } from "./program/handoff.ts";
 import { describeExit, type Exit, Program } from "./program/program.ts";
 import { Signals } from "./program/signals.ts";
-import { makeSocketPath, socketPathDanger } from "./program/socket-path.ts";
-import { Relay } from "./proxy/relay.ts";
+import { socketPathDanger } from "./program/socket-path.ts";
+import { Relay, type RelayRoute, type RelaySettings } from "./proxy/relay.ts";
+import { makeRoutes } from "./routes.ts";
 
 type Environment = Record<string, string | undefined>;
 
@@ -26,35 +28,27 @@ export async function launch(
   environment: Environment,
 ): Promise<number> {
   setLogLevel(settings.logLevel);
-  const given: Address | undefined = settings.tcpAddress ?? settings.socketPath;
-  if (command === null && given === undefined) {
-    throw new UserError("please set LAUNCH_PROGRAM_TCP_ADDRESS or LAUNCH_PROGRAM_SOCKET_PATH");
-  }
-  const { sockets, name } = await activate(settings, environment);
-  const generated = given === undefined ? makeSocketPath(environment.TMPDIR) : null;
-  const target: Address = given ?? { kind: "unix", path: generated?.path ?? "" };
-  const cleanUp = () => {
-    generated?.remove();
-    removeSocketFiles(settings.listen);
-  };
-  process.on("exit", cleanUp);
-  await refuseLoop(target, sockets);
-  warnOfDanger(settings);
+  refuseMissingTargets(command, settings);
+  const sockets = await activate(settings, environment);
+  process.on("exit", () => removeSocketFiles(settings.listen));
+  if (settings.passSockets && command !== null) becomeProgram(command, sockets, environment.PATH);
 
-  const program = command && Program.start(command, programEnvironment(environment, name, target));
+  const { routes, variables, remove } = makeRoutes(settings, sockets, environment);
+  process.on("exit", remove);
+  await refuseLoops(routes, sockets);
+  for (const { target } of routes) warnOfDanger(target);
+
+  const program = command && Program.start(command, { ...withoutSystemdVariables(environment), ...variables });
   const signals = new Signals(program);
-  const relay = new Relay(
-    sockets,
-    target,
-    { ...settings, maxConnections: capacity(settings), describeClients: settings.logLevel === "debug" },
-    log,
-  );
+  const relay = new Relay(routes, relaySettings(settings), log);
   relay.start();
-  log.info(
-    `serving ${sockets.map(({ address }) => formatAddress(address)).join(", ")} by ${program?.name ?? "the server"} at ${formatAddress(target)}`,
-  );
+  for (const { sockets, target } of routes) {
+    const served = sockets.map(({ address }) => formatAddress(address)).join(", ");
+    log.info(`serving ${served} by ${program?.name ?? "the server"} at ${formatAddress(target)}`);
+  }
 
-  const exit = await Promise.race([signals.stop, ...(program === null ? [] : [program.exited])]);
+  const ended = program === null ? [] : [program.exited];
+  const exit = await Promise.race([signals.stop, relay.idle, ...ended]);
   const status = exit
     ? await finish(exit, relay, program, settings, signals)
     : await stop(relay, program, settings, signals);
@@ -107,13 +101,24 @@ async function stop(relay: Relay, program: Program | null, settings: Settings, s
   return killed ? 1 : 0;
 }
 
-/** The program's environment: ours, and the two documented variables. */
-function programEnvironment(environment: Environment, name: string, target: Address): Environment {
-  return {
-    ...withoutSystemdVariables(environment),
-    LAUNCH_DAEMON_SOCKET_NAME: name,
-    ...(target.kind === "unix" ? { LAUNCH_PROGRAM_SOCKET_PATH: target.path } : {}),
-  };
+/** Without a program nobody can be told a generated path. */
+function refuseMissingTargets(command: [string, ...string[]] | null, settings: Settings): void {
+  if (command !== null) return;
+  if (settings.passSockets)
+    throw new UserError("cannot use --pass-sockets with -: there is no program to pass them to; name one");
+  const missing = settings.route.find(({ target }) => target === null);
+  if (missing !== undefined) {
+    throw new UserError(
+      `cannot use the route ${missing.name}= with -: there is no program to tell a generated path; write a target behind =`,
+    );
+  }
+  if (settings.route.length === 0 && (settings.tcpAddress ?? settings.socketPath) === undefined) {
+    throw new UserError("please set LAUNCH_PROGRAM_TCP_ADDRESS or LAUNCH_PROGRAM_SOCKET_PATH");
+  }
+}
+
+function relaySettings(settings: Settings): RelaySettings {
+  return { ...settings, maxConnections: capacity(settings), describeClients: settings.logLevel === "debug" };
 }
 
 /** Each connection takes two descriptors. */
@@ -126,16 +131,18 @@ function capacity(settings: Settings): number {
   return Math.min(wanted, possible);
 }
 
-async function refuseLoop(target: Address, sockets: ListeningSocket[]): Promise<void> {
-  const own = await findOwnListener(target, sockets);
-  if (own === undefined) return;
-  throw new UserError(
-    `cannot relay to ${formatAddress(target)}: it is ${formatAddress(own)}, which this program serves; give the server an address of its own`,
-  );
+async function refuseLoops(routes: RelayRoute[], sockets: ListeningSocket[]): Promise<void> {
+  for (const { target } of routes) {
+    const own = await findOwnListener(target, sockets);
+    if (own === undefined) continue;
+    throw new UserError(
+      `cannot relay to ${formatAddress(target)}: it is ${formatAddress(own)}, which this program serves; give the server an address of its own`,
+    );
+  }
 }
 
-function warnOfDanger({ socketPath, tcpAddress }: Settings): void {
-  const danger = socketPath && tcpAddress === undefined ? socketPathDanger(socketPath.path) : undefined;
+function warnOfDanger(target: Address): void {
+  const danger = target.kind === "unix" ? socketPathDanger(target.path) : undefined;
   if (danger !== undefined) log.warn(danger);
 }
 

@@ -1,5 +1,14 @@
 import { parseAddress, parseSocketPath, parseTcpAddress } from "./address.ts";
-import { type LogLevel, logLevels, UserError } from "./log.ts";
+import { UserError } from "./log.ts";
+import {
+  parseCount,
+  parseDuration,
+  parseLogLevel,
+  parseName,
+  parseProxyProtocol,
+  parseRoute,
+  parseSwitch,
+} from "./values.ts";
 
 /** One setting: how it is written on the command line and in the environment, and how its text becomes a value. */
 interface Option<T> {
@@ -7,12 +16,12 @@ interface Option<T> {
   flag: string;
   /** The environment variable; a flag wins over it, and an empty one counts as not set. */
   variable?: string;
-  /** What stands behind the flag, as help and man page show it; none for a switch. */
+  /** What stands behind the flag, as help and man page show it; none for a switch, whose variable is 1 or 0. */
   value?: string;
   /** The text that is read when neither flag nor variable is given. */
   default?: string;
-  /** May the flag be given more than once? */
-  repeatable?: true;
+  /** May the flag be given more than once? The variable then holds one value, or several with white space between. */
+  repeatable?: "flag" | "words";
   /** One sentence for help, man page and README. */
   help: string;
   /** Throws a UserError which says what would be right. */
@@ -28,6 +37,7 @@ export const options = {
     flag: "socket-name",
     variable: "LAUNCH_DAEMON_SOCKET_NAME",
     value: "name",
+    repeatable: "flag",
     help: "The socket's key under Sockets in the plist, or its name for systemd. Default: Socket, else Listeners or listeners; for systemd all sockets.",
     parse: parseName,
   }),
@@ -44,6 +54,28 @@ export const options = {
     value: "path",
     help: "Relay to the program at this Unix socket. Default: a generated path in a private folder. The program finds the path in the variable.",
     parse: parseSocketPath,
+  }),
+  route: option({
+    flag: "route",
+    variable: "LAUNCH_DAEMON_ROUTES",
+    value: "name=target",
+    repeatable: "words",
+    help: "Relay the socket of that name to a target of its own; with none behind =, to a generated path in LAUNCH_PROGRAM_SOCKET_PATH_<name>.",
+    parse: parseRoute,
+  }),
+  passSockets: option({
+    flag: "pass-sockets",
+    variable: "LAUNCH_PROGRAM_PASS_SOCKETS",
+    default: "0",
+    help: "Do not relay: become the program, with the sockets at descriptor 3 and up and LISTEN_FDS set.",
+    parse: parseSwitch,
+  }),
+  proxyProtocol: option({
+    flag: "proxy-protocol",
+    variable: "LAUNCH_PROGRAM_PROXY_PROTOCOL",
+    value: "version",
+    help: "Tell the program each client's address by the PROXY protocol, v1 or v2.",
+    parse: parseProxyProtocol,
   }),
   connectTimeout: option({
     flag: "connect-timeout",
@@ -84,10 +116,18 @@ export const options = {
     help: "Close a connection on which nothing moves for this long; 0 for never.",
     parse: parseDuration,
   }),
+  exitIdleTime: option({
+    flag: "exit-idle-time",
+    variable: "LAUNCH_DAEMON_EXIT_IDLE_TIME",
+    value: "duration",
+    default: "0",
+    help: "Stop the program and exit when there was no connection for this long; the next one starts both. 0 for never.",
+    parse: parseDuration,
+  }),
   listen: option({
     flag: "listen",
     value: "address",
-    repeatable: true,
+    repeatable: "flag",
     help: "Bind HOST:PORT or a Unix path by itself, without launchd or systemd; for trying things out.",
     parse: (text) => parseAddress(text, { portZero: true }),
   }),
@@ -104,7 +144,7 @@ export const options = {
 export type OptionName = keyof typeof options;
 
 type Value<O> = O extends { parse: (text: string) => infer T }
-  ? O extends { repeatable: true }
+  ? O extends { repeatable: string }
     ? T[]
     : O extends { default: string }
       ? T
@@ -123,26 +163,70 @@ export type Flags = Partial<Record<OptionName, string[]>>;
  * would be right.
  */
 export function readSettings(flags: Flags, environment: Record<string, string | undefined>): Settings {
-  if (flags.tcpAddress && flags.socketPath) {
-    throw new UserError("cannot use both --tcp-address and --socket-path: there is one target; leave one of them out");
-  }
   const targetIsFlag = flags.tcpAddress !== undefined || flags.socketPath !== undefined;
   const settings: Partial<Record<OptionName, unknown>> = {};
+  const given = new Map<OptionName, string>();
   for (const [name, option] of Object.entries(options) as [OptionName, Option<unknown>][]) {
     const isTarget = name === "tcpAddress" || name === "socketPath";
     const variable = option.variable && !(targetIsFlag && isTarget) ? environment[option.variable] : undefined;
-    const given = flags[name];
+    const source = flags[name] ? `--${option.flag}` : (option.variable ?? "");
+    const texts = flags[name] ?? (variable ? (option.repeatable === "words" ? words(variable) : [variable]) : []);
+    if (texts.length > 0) given.set(name, source);
     if (option.repeatable) {
-      settings[name] = (given ?? []).map((text) => readValue(option, `--${option.flag}`, text));
-    } else if (given) {
-      if (given.length > 1) throw new UserError(`cannot use --${option.flag} twice: leave one of them out`);
-      settings[name] = readValue(option, `--${option.flag}`, given[0] ?? "");
+      settings[name] = texts.map((text) => readValue(option, source, text));
     } else {
-      const text = variable || option.default;
-      settings[name] = text === undefined ? undefined : readValue(option, option.variable ?? "", text);
+      if (texts.length > 1) throw new UserError(`cannot use ${source} twice: leave one of them out`);
+      const text = texts[0] ?? option.default;
+      settings[name] = text === undefined ? undefined : readValue(option, source, text);
     }
   }
+  refuseContradictions(given, settings as Settings);
   return settings as Settings;
+}
+
+/** What would be silently without effect, or undecided, is refused. */
+function refuseContradictions(given: Map<OptionName, string>, { passSockets, route }: Settings): void {
+  const refuse = (name: OptionName, others: OptionName[], why: string) => {
+    const other = others.find((other) => given.has(other));
+    if (other === undefined || !given.has(name)) return;
+    throw new UserError(
+      `cannot use ${given.get(name)} together with ${given.get(other)}: ${why}; leave one of them out`,
+    );
+  };
+  if (given.get("tcpAddress")?.startsWith("--")) {
+    refuse("tcpAddress", given.get("socketPath")?.startsWith("--") ? ["socketPath"] : [], "there is one target");
+  }
+  refuse(
+    "route",
+    ["tcpAddress", "socketPath", "socketName", "listen"],
+    "each route has a name and a target of its own",
+  );
+  if (passSockets) refuse("passSockets", relayOptions, "nothing is relayed when the program gets the sockets");
+  const names = new Set<string>();
+  for (const { name } of route) {
+    if (names.has(name.toUpperCase())) {
+      throw new UserError(`cannot use two routes for "${name}": a socket has one target; leave one of them out`);
+    }
+    names.add(name.toUpperCase());
+  }
+}
+
+/** Settings of the relay: they mean nothing where there is none. */
+const relayOptions: OptionName[] = [
+  "tcpAddress",
+  "socketPath",
+  "route",
+  "proxyProtocol",
+  "connectTimeout",
+  "stopTimeout",
+  "idleTimeout",
+  "tcpKeepalive",
+  "maxConnections",
+  "exitIdleTime",
+];
+
+function words(text: string): string[] {
+  return text.split(/\s+/).filter(Boolean);
 }
 
 function readValue(option: Option<unknown>, source: string, text: string): unknown {
@@ -152,38 +236,4 @@ function readValue(option: Option<unknown>, source: string, text: string): unkno
     if (!(error instanceof UserError)) throw error;
     throw new UserError(`cannot use ${JSON.stringify(text)} for ${source}: ${error.message}`);
   }
-}
-
-/**
- * Reads a duration in milliseconds from `500ms`, `30s`, `5m` or `1h`; `0` is never and becomes Infinity. At most 24
- * days, since a timer holds no more.
- */
-export function parseDuration(text: string): number {
-  const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-  const match = text.match(/^(\d+)(ms|s|m|h)$/);
-  if (Number(text) === 0 && /^0+$/.test(text)) return Number.POSITIVE_INFINITY;
-  if (!match) throw new UserError("it is not a duration; write one like 500ms, 30s, 5m or 1h, or 0 for never");
-  const duration = Number(match[1]) * units[match[2] as keyof typeof units];
-  if (duration > 24 * 24 * units.h)
-    throw new UserError("it is longer than 24 days; write a shorter one, or 0 for never");
-  return duration === 0 ? Number.POSITIVE_INFINITY : duration;
-}
-
-function parseCount(text: string): number {
-  const count = /^\d+$/.test(text) ? Number(text) : 0;
-  if (count < 1 || count > 1_000_000)
-    throw new UserError("it is not a number of connections; write one from 1 to 1000000");
-  return count;
-}
-
-function parseLogLevel(text: string): LogLevel {
-  const level = logLevels.find((level) => level === text);
-  if (level === undefined) throw new UserError(`it is not a level; write one of ${logLevels.join(", ")}`);
-  return level;
-}
-
-/** A socket's name travels as a C string. */
-function parseName(text: string): string {
-  if (text === "" || text.includes("\0")) throw new UserError("it is not a name; write the socket's key in the plist");
-  return text;
 }

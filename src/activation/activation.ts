@@ -1,4 +1,4 @@
-import type { Address } from "../address.ts";
+import { type Address, formatAddress } from "../address.ts";
 import { describe } from "../descriptor.ts";
 import { UserError } from "../log.ts";
 import type { Settings } from "../options.ts";
@@ -6,62 +6,83 @@ import { activateLaunchSocket, ENOENT, hasLaunchd, LaunchdError } from "./launch
 import { bindAddresses } from "./standalone.ts";
 import { takeSystemdSockets } from "./systemd.ts";
 
-/** A listening stream socket, taken over or bound; who holds it owns the descriptor. */
+/** A listening socket, taken over or bound; who holds it owns the descriptor. */
 export interface ListeningSocket {
   fd: number;
+  /** The name under which it was asked for. */
+  name: string;
   address: Address;
 }
 
-/** What activation brought. */
-export interface Activation {
-  sockets: ListeningSocket[];
-  /** The name under which the sockets were asked for. */
-  name: string;
-}
-
 /** What the socket is called when nobody says: the original's default, Apple's convention, and what Homebrew writes. */
-const defaultNames = ["Socket", "Listeners", "listeners"] as const;
+const defaultNames = ["Socket", "Listeners", "listeners"];
 
 /**
  * Takes the listening sockets over: from `--listen`, else from launchd on a Mac and by systemd's protocol elsewhere. Every
- * descriptor has been checked. Throws a UserError; nothing has been started then.
+ * descriptor has been checked: it listens for TCP or Unix streams, or may be a datagram socket if the program gets it.
+ * Throws a UserError; nothing has been started then.
  */
 export async function activate(
   settings: Settings,
   environment: Record<string, string | undefined>,
-): Promise<Activation> {
-  const name = settings.socketName ?? defaultNames[0];
-  if (settings.listen.length > 0) return { name, sockets: check(await bindAddresses(settings.listen)) };
+): Promise<ListeningSocket[]> {
+  const names = settings.route.length > 0 ? settings.route.map(({ name }) => name) : settings.socketName;
+  const take = async () => {
+    if (settings.listen.length > 0) {
+      const name = names[0] ?? defaultNames[0] ?? "";
+      return (await bindAddresses(settings.listen)).map((fd) => ({ fd, name }));
+    }
+    return hasLaunchd ? takeLaunchdSockets(names) : takeSystemdSockets(environment, names);
+  };
   try {
-    if (hasLaunchd) return activateByLaunchd(settings.socketName);
-    const taken = takeSystemdSockets(environment, settings.socketName);
-    return { name, sockets: check(taken.map(({ fd }) => fd)) };
+    return (await take()).map((socket) => check(socket, settings.passSockets));
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     throw new UserError(`error activating launch socket: ${error.message}`);
   }
 }
 
-function activateByLaunchd(wanted: string | undefined): Activation {
-  const names = wanted === undefined ? defaultNames : [wanted];
-  let missing: unknown;
-  for (const name of names) {
-    try {
-      return { name, sockets: check(activateLaunchSocket(name)) };
-    } catch (error) {
-      if (!(error instanceof LaunchdError && error.errno === ENOENT)) throw error;
-      missing ??= error;
-    }
-  }
-  throw missing;
+/**
+ * The name that the program finds in LAUNCH_DAEMON_SOCKET_NAME: the one given, the one found in the plist, or the
+ * original's default. (What systemd calls a socket by itself says nothing to the program.)
+ */
+export function nameForProgram(settings: Settings, sockets: ListeningSocket[]): string {
+  return settings.socketName[0] ?? (hasLaunchd ? sockets[0]?.name : undefined) ?? "Socket";
 }
 
-function check(descriptors: number[]): ListeningSocket[] {
-  return descriptors.map((fd) => {
-    const descriptor = describe(fd);
-    if (descriptor.kind === "unusable") {
-      throw new UserError(`descriptor ${fd} is ${descriptor.what}; change the entry under Sockets`);
+/** The sockets of all the names given, or of the first of the usual names that the plist has. */
+function takeLaunchdSockets(names: string[]): { fd: number; name: string }[] {
+  const take = (name: string) => activateLaunchSocket(name).map((fd) => ({ fd, name }));
+  if (names.length > 0) {
+    return names.flatMap((name) => {
+      try {
+        return take(name);
+      } catch (error) {
+        if (names.length === 1 || !(error instanceof LaunchdError)) throw error;
+        throw new UserError(`${error.message} (names given: ${names.join(", ")})`);
+      }
+    });
+  }
+  for (const name of defaultNames) {
+    try {
+      return take(name);
+    } catch (error) {
+      if (!(error instanceof LaunchdError && error.errno === ENOENT)) throw error;
     }
-    return { fd, address: descriptor.address };
-  });
+  }
+  throw new UserError(
+    `no socket named ${defaultNames.map((name) => `"${name}"`).join(" or ")} in the job's plist (it is the key under Sockets); rename the key or set LAUNCH_DAEMON_SOCKET_NAME`,
+  );
+}
+
+function check({ fd, name }: { fd: number; name: string }, datagramToo: boolean): ListeningSocket {
+  const descriptor = describe(fd);
+  if (descriptor.kind === "listener" || (descriptor.kind === "datagram" && datagramToo)) {
+    return { fd, name, address: descriptor.address };
+  }
+  const what =
+    descriptor.kind === "datagram"
+      ? `a datagram socket (${formatAddress(descriptor.address)}), and only streams can be relayed; set SockType to stream or use --pass-sockets`
+      : `${descriptor.what}; check its entry`;
+  throw new UserError(`descriptor ${fd} of "${name}" is ${what}`);
 }

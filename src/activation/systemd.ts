@@ -13,11 +13,11 @@ const firstDescriptor = 3;
 
 /**
  * The descriptors that systemd (or systemd-socket-activate) passed to this process, by sd_listen_fds_with_names(3):
- * those of the given name, or all. The caller owns them. Throws a UserError when there are none.
+ * those of the given names, or all. The caller owns them. Throws a UserError when a name has none.
  */
 export function takeSystemdSockets(
   environment: Record<string, string | undefined>,
-  name: string | undefined,
+  names: string[],
 ): { fd: number; name: string }[] {
   const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES } = environment;
   if (!LISTEN_FDS || Number(LISTEN_PID) !== process.pid) {
@@ -25,23 +25,24 @@ export function takeSystemdSockets(
       "this process was not started by systemd's socket activation; start it by a .socket unit, or try things out with --listen",
     );
   }
-  const count = Number(LISTEN_FDS);
-  if (!Number.isSafeInteger(count) || count < 1) {
+  const count = /^\d{1,5}$/.test(LISTEN_FDS) ? Number(LISTEN_FDS) : 0;
+  if (count < 1) {
     throw new UserError(
-      `LISTEN_FDS is ${JSON.stringify(LISTEN_FDS)} and not a number of sockets; start it by a .socket unit`,
+      `LISTEN_FDS is ${JSON.stringify(LISTEN_FDS)} and no number of sockets; start it by a .socket unit`,
     );
   }
-  const names = LISTEN_FDNAMES?.split(":") ?? [];
+  const given = LISTEN_FDNAMES?.split(":") ?? [];
   const all = Array.from({ length: count }, (_, index) => ({
     fd: firstDescriptor + index,
-    name: names[index] ?? "unknown",
+    name: given[index] ?? "unknown",
   }));
-  const chosen = name === undefined ? all : all.filter((socket) => socket.name === name);
-  if (chosen.length === 0) {
+  const missing = names.find((name) => !all.some((socket) => socket.name === name));
+  if (missing !== undefined) {
     const known = [...new Set(all.map((socket) => `"${socket.name}"`))].join(", ");
+    const asked = names.length > 1 ? ` (names given: ${names.join(", ")})` : "";
     throw new UserError(
-      `no socket named "${name}" was passed, only ${known}; set FileDescriptorName= in the .socket unit`,
+      `no socket named "${missing}" was passed, only ${known}${asked}; set FileDescriptorName= in the .socket unit`,
     );
   }
-  return chosen;
+  return names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
 }

@@ -1,7 +1,8 @@
 import { constants } from "node:os";
 import type { Subprocess } from "bun";
-import { isIgnored, openFilesLimit, setOpenFilesLimit } from "../descriptor.ts";
-import { reasonOf, UserError } from "../log.ts";
+import { reasonOf } from "../log.ts";
+import { isIgnored, openFilesLimit, setOpenFilesLimit } from "../process.ts";
+import { findProgram, startError } from "./path.ts";
 
 /** How a program ended. */
 export type Exit = { kind: "status"; status: number } | { kind: "signal"; signal: string };
@@ -10,7 +11,7 @@ export type Exit = { kind: "status"; status: number } | { kind: "signal"; signal
  * The program's soft limit on open files: Bun raises its own to the hard limit before any of our code runs, and
  * programs that go through every possible descriptor suffer from a million of them.
  */
-const openFiles = 10_240;
+export const openFiles = 10_240;
 
 /** The signals that a shell or nohup may have set to be ignored, which the program is to inherit so. */
 const inheritable = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTSTP", "SIGTTIN", "SIGTTOU"] as const;
@@ -42,7 +43,7 @@ export class Program {
    */
   static start(command: [string, ...string[]], environment: Record<string, string | undefined>): Program {
     const [name, ...args] = command;
-    const path = find(name, environment.PATH);
+    const path = findProgram(name, environment.PATH);
     const ignored = inheritable.filter((signal) => isIgnored(constants.signals[signal]));
     const limit = openFilesLimit();
     setOpenFilesLimit(Math.min(openFiles, limit.hard));
@@ -54,7 +55,7 @@ export class Program {
       });
       return new Program(name, process);
     } catch (error) {
-      throw new UserError(`cannot start program \`${name}': ${explain(reasonOf(error), path)}`);
+      throw startError(name, path, reasonOf(error));
     } finally {
       setOpenFilesLimit(limit.soft);
     }
@@ -93,34 +94,8 @@ const signalNames: Record<string, string> = {
   SIGTERM: "terminated",
 };
 
-/** execvp(3)'s search, done here so that a failure can be told apart. */
-function find(name: string, path: string | undefined): string {
-  if (name.includes("/")) return name;
-  const found = Bun.which(name, { PATH: path ?? "/usr/bin:/bin:/usr/sbin:/sbin" });
-  if (found === null) {
-    throw new UserError(
-      `cannot start program \`${name}': it is not in PATH (${path ?? "not set"}); write its whole path`,
-    );
-  }
-  return found;
-}
-
 /** Bun gives children default dispositions; a shell sets those that we were given to be ignored, and becomes the program. */
 function ignoring(signals: readonly string[], path: string, args: string[]): string[] {
   const names = signals.map((signal) => signal.slice(3)).join(" ");
   return ["/bin/sh", "-c", `trap '' ${names}; exec "$0" "$@"`, path, ...args];
-}
-
-function explain(reason: string, path: string): string {
-  switch (reason) {
-    case "ENOENT":
-      return "there is no such file, or no interpreter for it; check the path";
-    case "EACCES":
-    case "EPERM":
-      return `permission denied; check that ${path} may be executed by this user`;
-    case "ENOEXEC":
-      return "it is not a program; a script needs a first line like #!/bin/sh";
-    default:
-      return reason;
-  }
 }

@@ -3,23 +3,30 @@ import { dirname, join } from "node:path";
 import { maxSocketPath } from "../address.ts";
 import { reasonOf, UserError } from "../log.ts";
 
-/** A socket path that nobody else can take. */
-export interface PrivateSocketPath {
-  path: string;
+/** A folder for sockets in which nobody else can bind. */
+export interface SocketFolder {
+  /** The path of the socket of that name. */
+  path(name: string): string;
   /** Removes the folder with everything in it; may be called twice. */
   remove(): void;
 }
 
 /**
  * Makes a folder with mode 0700 and a random name (mkdtemp(3)) in `temporary`, or in /tmp where that is not set or too
- * long for a socket, and returns a path in it. Throws a UserError.
+ * long for sockets of these names. Throws a UserError.
  */
-export function makeSocketPath(temporary: string | undefined): PrivateSocketPath {
-  const inFolder = (folder: string) => join(folder, "launch_socket_server.XXXXXX", "socket");
-  const parent = temporary && Buffer.byteLength(inFolder(temporary)) <= maxSocketPath ? temporary : "/tmp";
+export function makeSocketFolder(temporary: string | undefined, names: string[]): SocketFolder {
+  const fits = (folder: string) =>
+    names.every((name) => Buffer.byteLength(join(folder, "launch_socket_server.XXXXXX", name)) <= maxSocketPath);
+  const parent = temporary && fits(temporary) ? temporary : "/tmp";
+  if (!fits(parent)) {
+    throw new UserError(
+      `cannot make a socket path of at most ${maxSocketPath} bytes: a socket's name is too long; shorten it`,
+    );
+  }
   try {
     const folder = mkdtempSync(join(parent, "launch_socket_server."));
-    return { path: join(folder, "socket"), remove: () => rmSync(folder, { recursive: true, force: true }) };
+    return { path: (name) => join(folder, name), remove: () => rmSync(folder, { recursive: true, force: true }) };
   } catch (error) {
     throw new UserError(
       `cannot make a folder for the program's socket in ${parent}: ${reasonOf(error)}; set TMPDIR to a folder that this user may write to`,

@@ -31,8 +31,8 @@ export class Connection implements LegOwner {
 
   constructor(
     readonly owner: ConnectionOwner,
-    /** The client's address, for the log. */
-    readonly clientName: string,
+    /** Client and target, for the log. */
+    readonly names: string,
     kinds: { client: "tcp" | "unix"; backend: "tcp" | "unix" },
   ) {
     this.deliveryTimeout = owner.deliveryTimeout;
@@ -42,10 +42,14 @@ export class Connection implements LegOwner {
     this.backend.other = this.client;
   }
 
-  /** A client was accepted: it is not read until there is a backend to send to, so its bytes stay in the kernel. */
-  accept(peer: Peer): void {
+  /**
+   * A client was accepted: it is not read until there is a backend to send to, so its bytes stay in the kernel.
+   * `header` goes to the backend ahead of them.
+   */
+  accept(peer: Peer, header: Uint8Array | null): void {
     this.client.attach(peer);
     this.client.pause();
+    if (header !== null) this.backend.send(header);
   }
 
   /** The backend was reached. */

@@ -6,6 +6,7 @@ import type { Leg } from "./leg.ts";
 
 /** A client's wait for its backend. Exactly one of the two functions is called, once, unless the dial is cancelled. */
 export interface Dial {
+  readonly dialer: Dialer;
   readonly leg: Leg;
   readonly connected: (socket: Socket<Leg>) => void;
   readonly failed: (reason: string) => void;
@@ -75,7 +76,7 @@ export class Dialer {
   /** Connects for `leg`, which becomes the socket's data. */
   dial(leg: Leg, connected: Dial["connected"], failed: Dial["failed"]): void {
     const deadline = performance.now() + this.timeout;
-    const dial: Dial = { leg, connected, failed, order: this.#dials++, deadline, tried: 0, reason: "" };
+    const dial: Dial = { dialer: this, leg, connected, failed, order: this.#dials++, deadline, tried: 0, reason: "" };
     leg.dial = dial;
     if (this.#state === "abandoned") this.#fail(dial, "the program has ended");
     else if (this.#state === "waiting") this.#enqueue(dial);

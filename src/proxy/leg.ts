@@ -92,7 +92,21 @@ export class Leg {
   /** Bytes came from the peer; they are this leg's to keep. */
   receive(chunk: Uint8Array): void {
     this.received += chunk.length;
-    this.other.#send(chunk);
+    this.other.send(chunk);
+  }
+
+  /** Sends to the peer, or queues what it does not take yet and stops the other side meanwhile. */
+  send(chunk: Uint8Array): void {
+    if (this.#writing === "shut") return;
+    if (this.#peer !== null && this.#queue.length === 0) {
+      const count = this.#peer.write(chunk);
+      if (count < 0) return this.#dropQueue();
+      this.sent += count;
+      if (count === chunk.length) return;
+      chunk = chunk.subarray(count);
+    }
+    this.#queue.push(chunk);
+    this.other.pause();
   }
 
   /** The peer takes data again, or says so without reason: the queue is tried once more. */
@@ -156,19 +170,6 @@ export class Leg {
     if (!this.#paused || this.#peer === null) return;
     this.#paused = false;
     this.#peer.resume();
-  }
-
-  #send(chunk: Uint8Array): void {
-    if (this.#writing === "shut") return;
-    if (this.#peer !== null && this.#queue.length === 0) {
-      const count = this.#peer.write(chunk);
-      if (count < 0) return this.#dropQueue();
-      this.sent += count;
-      if (count === chunk.length) return;
-      chunk = chunk.subarray(count);
-    }
-    this.#queue.push(chunk);
-    this.other.pause();
   }
 
   /** The peer takes nothing any more: what comes for it is read and thrown away until its own end shows. */

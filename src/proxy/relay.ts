@@ -2,11 +2,12 @@ import type { Socket, SocketHandler } from "bun";
 import type { ListeningSocket } from "../activation/activation.ts";
 import { type Address, formatAddress } from "../address.ts";
 import { unsentBytes } from "../descriptor.ts";
-import type { Log } from "../log.ts";
+import { type Log, log } from "../log.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { type Dial, Dialer } from "./dial.ts";
 import type { Leg } from "./leg.ts";
 import { Listener } from "./listener.ts";
+import { encodeProxyHeader } from "./proxy-protocol.ts";
 
 /** How the relay is to behave; durations in milliseconds, Infinity for never. */
 export interface RelaySettings {
@@ -15,6 +16,8 @@ export interface RelaySettings {
   maxConnections: number;
   tcpKeepalive: number;
   idleTimeout: number;
+  exitIdleTime: number;
+  proxyProtocol: "v1" | "v2" | undefined;
   /** Is a line for each connection wanted? Asking for a client's address costs a system call. */
   describeClients: boolean;
 }
@@ -24,45 +27,59 @@ const quiet = 500;
 /** kqueue may never report a reset of a half-closed connection: one on which nothing moves is closed after this. */
 const halfClosedLimit = 3_600_000;
 
-/** Accepts clients and connects each with the program: the set of all connections and its limits. */
+/** Sockets whose clients all go to one target. */
+export interface RelayRoute {
+  sockets: ListeningSocket[];
+  target: Address;
+}
+
+/** A route at work. */
+interface ActiveRoute {
+  target: Address;
+  dialer: Dialer;
+  listeners: Listener[];
+}
+
+/** Accepts clients and connects each with the program: the set of all connections and its limits. Owns the sockets. */
 export class Relay implements ConnectionOwner {
   readonly deliveryTimeout: number;
-  readonly #listeners: Listener[];
-  readonly #dialer: Dialer;
+  /** Resolves when there was no connection for `exitIdleTime`; nothing is accepted from then on. */
+  readonly idle: Promise<void>;
+  readonly #routes: ActiveRoute[];
   readonly #connections = new Set<Connection>();
+  readonly #becameIdle = Promise.withResolvers<void>();
   #state: "accepting" | "stopped" = "stopped";
   #sweeper: Timer | undefined;
+  #idleTimer: Timer | undefined;
 
   constructor(
-    sockets: ListeningSocket[],
-    readonly target: Address,
+    routes: RelayRoute[],
     readonly settings: RelaySettings,
     readonly log: Log,
   ) {
     this.deliveryTimeout = settings.stopTimeout;
-    this.#dialer = new Dialer(target, settings.connectTimeout, this.#handlers, log);
-    this.#dialer.onChange = () => this.#adjust();
-    this.#listeners = sockets.map((socket) => {
-      const handlers = {
-        ...this.#handlers,
-        open: (client: Socket<Leg>) => this.#accepted(client, socket.address.kind),
-      };
-      return new Listener(socket, handlers);
+    this.idle = this.#becameIdle.promise;
+    this.#routes = routes.map(({ sockets, target }) => {
+      const dialer = new Dialer(target, settings.connectTimeout, handlers, log);
+      dialer.onChange = () => this.#adjust();
+      const route: ActiveRoute = { target, dialer, listeners: [] };
+      route.listeners = sockets.map((socket) => {
+        const { kind } = socket.address;
+        return new Listener(socket, { ...handlers, open: (client) => this.#accepted(client, kind, route) });
+      });
+      return route;
     });
   }
 
   /** Was the program ever reached? */
   get reached(): boolean {
-    return this.#dialer.reached;
-  }
-
-  get size(): number {
-    return this.#connections.size;
+    return this.#routes.some(({ dialer }) => dialer.reached);
   }
 
   start(): void {
     this.#state = "accepting";
     this.#adjust();
+    this.#startIdleTimer();
   }
 
   /** Newcomers wait in the kernel's queue from now on; connections go on. */
@@ -73,7 +90,7 @@ export class Relay implements ConnectionOwner {
 
   /** There will be no program to connect to: clients that wait for it are closed. */
   abandonDials(): void {
-    this.#dialer.abandon();
+    for (const { dialer } of this.#routes) dialer.abandon();
   }
 
   /**
@@ -92,7 +109,7 @@ export class Relay implements ConnectionOwner {
   /** Closes everything that is left. */
   close(): void {
     this.stopAccepting();
-    for (const listener of this.#listeners) listener.close();
+    for (const listener of this.#routes.flatMap(({ listeners }) => listeners)) listener.close();
     for (const connection of this.#connections) connection.hangUp("stopped");
   }
 
@@ -101,43 +118,33 @@ export class Relay implements ConnectionOwner {
   }
 
   cancelDial(dial: Dial): void {
-    this.#dialer.cancel(dial);
+    dial.dialer.cancel(dial);
   }
 
   connectionEnded(connection: Connection): void {
     this.#connections.delete(connection);
-    const { client, backend, clientName, outcome } = connection;
-    this.log.debug(
-      `${clientName} to ${formatAddress(this.target)}: ${client.received} bytes up, ${backend.received} bytes down, ended ${outcome}`,
-    );
+    const { client, backend, names, outcome } = connection;
+    this.log.debug(`${names}: ${client.received} bytes up, ${backend.received} bytes down, ended ${outcome}`);
     this.#adjust();
+    this.#startIdleTimer();
   }
 
-  /** What Bun calls for every socket, accepted or connected. */
-  get #handlers(): SocketHandler<Leg> {
-    return {
-      data: ({ data: leg }, chunk) => leg.receive(chunk),
-      drain: ({ data: leg }) => leg.drain(),
-      end: ({ data: leg }) => leg.end(),
-      close: ({ data: leg }, error) => leg.close(error),
-      error: (socket, error) => this.#defect(socket, error),
-    };
-  }
-
-  #accepted(socket: Socket<Leg>, kind: Address["kind"]): void {
-    const connection = new Connection(this, this.#nameOf(socket, kind), { client: kind, backend: this.target.kind });
+  #accepted(socket: Socket<Leg>, kind: Address["kind"], { target, dialer }: ActiveRoute): void {
+    const names = this.settings.describeClients ? `${clientName(socket, kind)} to ${formatAddress(target)}` : "";
+    const connection = new Connection(this, names, { client: kind, backend: target.kind });
     socket.data = connection.client;
-    this.#keepAlive(socket, kind);
+    clearTimeout(this.#idleTimer);
     this.#connections.add(connection);
-    connection.accept(socket);
-    this.#dialer.dial(
+    this.#keepAlive(socket, kind);
+    connection.accept(socket, this.#header(socket, kind));
+    dialer.dial(
       connection.backend,
       (backend) => {
-        this.#keepAlive(backend, this.target.kind);
+        this.#keepAlive(backend, target.kind);
         connection.connected(backend);
       },
       (reason) => {
-        this.log.error(`error connecting to program: ${explain(reason, this.target)}`);
+        this.log.error(`error connecting to program: ${explain(reason, target)}`);
         connection.giveUp();
       },
     );
@@ -145,16 +152,31 @@ export class Relay implements ConnectionOwner {
     this.#startSweeper();
   }
 
-  #nameOf(socket: Socket<Leg>, kind: Address["kind"]): string {
-    if (!this.settings.describeClients) return "";
-    return kind === "unix" ? "a client" : formatAddress({ kind, host: socket.remoteAddress, port: socket.remotePort });
+  /** What the program is to get ahead of the client's first byte. */
+  #header(socket: Socket<Leg>, kind: Address["kind"]): Uint8Array | null {
+    const { proxyProtocol } = this.settings;
+    if (proxyProtocol === undefined) return null;
+    return encodeProxyHeader(proxyProtocol, kind === "unix" ? null : socket);
   }
 
-  /** Accepts if there is room and a program to connect to. */
+  /** Accepts where there is room and a program to connect to. */
   #adjust(): void {
-    const room = this.#connections.size < this.settings.maxConnections;
-    const accepting = this.#state === "accepting" && room && this.#dialer.open;
-    for (const listener of this.#listeners) accepting ? listener.accept() : listener.pause();
+    const room = this.#state === "accepting" && this.#connections.size < this.settings.maxConnections;
+    for (const { dialer, listeners } of this.#routes) {
+      const accepting = room && dialer.open;
+      for (const listener of listeners) accepting ? listener.accept() : listener.pause();
+    }
+  }
+
+  /** The time without a connection starts now. */
+  #startIdleTimer(): void {
+    const { exitIdleTime } = this.settings;
+    if (exitIdleTime === Number.POSITIVE_INFINITY || this.#connections.size > 0 || this.#state === "stopped") return;
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer = setTimeout(() => {
+      this.stopAccepting();
+      this.#becameIdle.resolve();
+    }, exitIdleTime);
   }
 
   /** Probes find peers that have vanished; Bun has switched Nagle's algorithm off already. */
@@ -190,11 +212,23 @@ export class Relay implements ConnectionOwner {
     if (bytes !== connection.seen.bytes) connection.seen = { bytes, since: now };
     return now - connection.seen.since;
   }
+}
 
-  #defect(socket: Socket<Leg>, error: Error): void {
-    this.log.error(error.stack ?? error.message);
+/** What Bun calls for every socket, accepted or connected. */
+const handlers: SocketHandler<Leg> = {
+  data: ({ data: leg }, chunk) => leg.receive(chunk),
+  drain: ({ data: leg }) => leg.drain(),
+  end: ({ data: leg }) => leg.end(),
+  close: ({ data: leg }, error) => leg.close(error),
+  error: (socket, error) => {
+    // Only a defect of ours gets here, an error that one of these handlers threw: it ends this connection alone.
+    log.error(error.stack ?? error.message);
     socket.terminate();
-  }
+  },
+};
+
+function clientName(socket: Socket<Leg>, kind: Address["kind"]): string {
+  return kind === "unix" ? "a client" : formatAddress({ kind, host: socket.remoteAddress, port: socket.remotePort });
 }
 
 function explain(reason: string, target: Address): string {

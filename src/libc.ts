@@ -1,0 +1,79 @@
+import { dlopen, type Pointer, read } from "bun:ffi";
+import type { SocketPlatform } from "./sockaddr.ts";
+
+/**
+ * The C library's functions and constants, for both systems. No variadic function (fcntl, ioctl) is called with a
+ * third argument on macOS: on Apple silicon such arguments travel on the stack, where an ordinary call does not put them.
+ */
+const darwin = process.platform === "darwin";
+export const platform: SocketPlatform = darwin ? "macos" : "linux";
+const library = darwin ? "/usr/lib/libSystem.B.dylib" : "libc.so.6";
+
+/** Linux's value and macOS's, side by side. */
+const pick = (linux: number, macos: number) => (darwin ? macos : linux);
+
+/**
+ * Linux: asm-generic/socket.h, linux/sockios.h, asm-generic/resource.h, asm-generic/signal.h. macOS: xnu's
+ * bsd/sys/socket.h, bsd/sys/resource.h, bsd/sys/signal.h.
+ */
+export const constants = {
+  SOCK_STREAM: pick(1, 1),
+  SOCK_DGRAM: pick(2, 2),
+  SOL_SOCKET: pick(1, 0xffff),
+  SO_REUSEADDR: pick(2, 0x0004),
+  SO_TYPE: pick(3, 0x1008),
+  SO_ACCEPTCONN: pick(30, 0x0002),
+  /** macOS only: bytes in the send buffer that the peer has not acknowledged. */
+  SO_NWRITE: pick(0, 0x1024),
+  /** Linux only: the same by ioctl. */
+  SIOCOUTQ: pick(0x5411, 0),
+  RLIMIT_NOFILE: pick(7, 8),
+  SIG_SETMASK: pick(2, 3),
+} as const;
+
+export const { symbols: libc } = dlopen(library, {
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  listen: { args: ["i32", "i32"], returns: "i32" },
+  dup: { args: ["i32"], returns: "i32" },
+  dup2: { args: ["i32", "i32"], returns: "i32" },
+  close: { args: ["i32"], returns: "i32" },
+  getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
+  getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
+  setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
+  getrlimit: { args: ["i32", "ptr"], returns: "i32" },
+  setrlimit: { args: ["i32", "ptr"], returns: "i32" },
+  sigaction: { args: ["i32", "ptr", "ptr"], returns: "i32" },
+  sigprocmask: { args: ["i32", "ptr", "ptr"], returns: "i32" },
+  tcgetpgrp: { args: ["i32"], returns: "i32" },
+  getpgrp: { args: [], returns: "i32" },
+  setenv: { args: ["ptr", "ptr", "i32"], returns: "i32" },
+  execv: { args: ["ptr", "ptr"], returns: "i32" },
+  _exit: { args: ["i32"], returns: "void" },
+});
+
+/** What only Linux has. */
+export const linux = darwin
+  ? null
+  : dlopen(library, {
+      ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" },
+      __errno_location: { args: [], returns: "ptr" },
+    }).symbols;
+
+/** What only macOS has. */
+export const macos = darwin
+  ? dlopen(library, {
+      __error: { args: [], returns: "ptr" },
+      sysctlbyname: { args: ["ptr", "ptr", "ptr", "ptr", "u64"], returns: "i32" },
+    }).symbols
+  : null;
+
+/** The last error number; to be read right behind the call that failed. */
+export function errno(): number {
+  return read.i32((linux?.__errno_location() ?? macos?.__error()) as Pointer, 0);
+}
+
+/** A string as C takes it. */
+export function cString(text: string): Buffer {
+  return Buffer.from(`${text}\0`);
+}

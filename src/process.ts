@@ -1,0 +1,93 @@
+import { ptr } from "bun:ffi";
+import { readdirSync } from "node:fs";
+import { constants as systemConstants } from "node:os";
+import { constants, cString, errno, libc, macos } from "./libc.ts";
+
+const { signals } = systemConstants;
+
+/** The limits on open files, soft and hard (getrlimit(2)). */
+export function openFilesLimit(): { soft: number; hard: number } {
+  const limit = new BigUint64Array(2);
+  libc.getrlimit(constants.RLIMIT_NOFILE, limit);
+  return { soft: Number(limit[0]), hard: Number(limit[1]) };
+}
+
+/**
+ * How many descriptors this process may still open: what the soft limit allows and, on macOS, kern.maxfilesperproc, which
+ * limits more strictly than getrlimit tells (sysctl(3)).
+ */
+export function freeDescriptors(): number {
+  const limit = Math.min(openFilesLimit().soft, maxFilesPerProcess());
+  return limit - openDescriptors().length;
+}
+
+/** Sets the soft limit on open files, for this process and those it starts from now on. */
+export function setOpenFilesLimit(soft: number): void {
+  const limit = new BigUint64Array(2);
+  libc.getrlimit(constants.RLIMIT_NOFILE, limit);
+  limit[0] = BigInt(soft);
+  libc.setrlimit(constants.RLIMIT_NOFILE, limit);
+}
+
+/** Is this signal ignored (nohup, a shell's background job)? The handler is the first word of `struct sigaction` on both systems. */
+export function isIgnored(signal: number): boolean {
+  const SIG_IGN = 1n;
+  const action = new BigUint64Array(32);
+  return libc.sigaction(signal, null, action) === 0 && action[0] === SIG_IGN;
+}
+
+/** Does a Ctrl-C on our terminal reach this process group, and so the program too? (tcgetpgrp(3)) */
+export function inTerminalForeground(): boolean {
+  const group = libc.getpgrp();
+  return [0, 1, 2].some((fd) => libc.tcgetpgrp(fd) === group);
+}
+
+/**
+ * Becomes another program: same process, with `descriptors` at 3 and up and nothing else open above 2, `variables`
+ * added to the environment, the soft limit on open files set to `openFiles` or the hard one, signals as a fresh process has them. Returns only
+ * if that failed, with the error number; the process is fit for nothing but writing that down and `exitNow` then.
+ */
+export function execute(
+  path: string,
+  argv: string[],
+  variables: Record<string, string>,
+  descriptors: number[],
+  openFiles: number,
+): number {
+  const first = 3;
+  setOpenFilesLimit(Math.min(openFiles, openFilesLimit().hard));
+  const open = openDescriptors();
+  // By way of numbers that nothing uses, so that none is overwritten before it was moved. dup2 clears FD_CLOEXEC.
+  const aside = Math.max(...open, first + descriptors.length) + 1;
+  for (const [index, fd] of descriptors.entries()) libc.dup2(fd, aside + index);
+  for (const index of descriptors.keys()) libc.dup2(aside + index, first + index);
+  for (const index of descriptors.keys()) libc.close(aside + index);
+  for (const fd of open) if (fd >= first + descriptors.length) libc.close(fd);
+
+  // Bun ignores these two, and ignored signals stay so in the new program (execve(2)).
+  const standard = new BigUint64Array(32);
+  for (const signal of ["SIGPIPE", "SIGXFSZ"] as const) libc.sigaction(signals[signal], standard, null);
+  libc.sigprocmask(constants.SIG_SETMASK, new Uint8Array(128), null);
+
+  for (const [name, value] of Object.entries(variables)) libc.setenv(cString(name), cString(value), 1);
+  const strings = argv.map(cString);
+  const pointers = BigUint64Array.from([...strings.map((string) => BigInt(ptr(string))), 0n]);
+  libc.execv(cString(path), pointers);
+  return errno();
+}
+
+/** Ends the process without any of the runtime's own ways, which may not work any more. */
+export function exitNow(status: number): void {
+  libc._exit(status);
+}
+
+function openDescriptors(): number[] {
+  return readdirSync("/dev/fd").map(Number);
+}
+
+function maxFilesPerProcess(): number {
+  const value = new Int32Array(1);
+  const length = new BigUint64Array([4n]);
+  const failed = macos?.sysctlbyname(cString("kern.maxfilesperproc"), value, length, null, 0n) !== 0;
+  return failed ? Number.POSITIVE_INFINITY : (value[0] ?? 0);
+}

@@ -1,0 +1,32 @@
+import { UserError } from "../log.ts";
+
+/** execvp(3)'s search, done here so that a failure can be told apart. Throws a UserError. */
+export function findProgram(name: string, path: string | undefined): string {
+  if (name.includes("/")) return name;
+  const found = Bun.which(name, { PATH: path ?? "/usr/bin:/bin:/usr/sbin:/sbin" });
+  if (found === null) {
+    throw new UserError(
+      `cannot start program \`${name}': it is not in PATH (${path ?? "not set"}); write its whole path`,
+    );
+  }
+  return found;
+}
+
+/** Why a program that was found could not be started, by the error's name (`EACCES`). */
+export function startError(name: string, path: string, reason: string): UserError {
+  return new UserError(`cannot start program \`${name}': ${explain(reason, path)}`);
+}
+
+function explain(reason: string, path: string): string {
+  switch (reason) {
+    case "ENOENT":
+      return "there is no such file, or no interpreter for it; check the path";
+    case "EACCES":
+    case "EPERM":
+      return `permission denied; check that ${path} may be executed by this user`;
+    case "ENOEXEC":
+      return "it is not a program; a script needs a first line like #!/bin/sh";
+    default:
+      return reason;
+  }
+}
