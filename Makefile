@@ -46,6 +46,7 @@ check: build/dependencies ## formatter, linter and types, changing nothing
 .PHONY: fix
 fix: build/dependencies ## let formatter and linter mend what they can
 	@$(BUN) x --bun biome check --write .
+	@$(BUN) scripts/document.ts
 
 .PHONY: demo
 demo: $(PROGRAM) ## a small server behind the program on this machine; KEEP=1 leaves it running
