@@ -26,9 +26,9 @@ $(PROGRAM): $(SOURCES) build/dependencies
 	@$(BUN) scripts/build.ts --outfile $@
 
 # The same program, but looking up launch_activate_socket in the launchd stand-in of the tests.
-build/test/liblaunchd.so: test/support/launchd.c
+build/test/liblaunchd.so: $(wildcard test/support/launchd*.[ch])
 	@mkdir -p build/test
-	@$(CC) -shared -fPIC -O1 -Wall -Wextra -Werror -o $@ $<
+	@$(CC) -shared -fPIC -O1 -Wall -Wextra -Werror -o $@ $(filter %.c,$^)
 
 build/test/launch_socket_server: $(SOURCES) build/dependencies build/test/liblaunchd.so
 	@echo "Building $@"

@@ -1,0 +1,62 @@
+import { closeSync, existsSync, fchmodSync, fchownSync, openSync } from "node:fs";
+import { lookUpUser, spawn, type User } from "./launchd-library.ts";
+import type { JobDescription } from "./launchd-plist.ts";
+
+/** Whom a job runs as (null: whoever runs the tests) and its whole environment. */
+export interface Identity {
+  user: User | null;
+  environment: Record<string, string>;
+}
+
+const isRoot = process.getuid?.() === 0;
+
+/**
+ * Finds a job's user and the minimal environment that launchd gives: PATH, with a user also HOME, SHELL, USER and
+ * LOGNAME, and above these what the plist says. Throws where it takes root, or there is no such user or group.
+ */
+export function identify({ label, user, group, environment }: JobDescription): Identity {
+  const path = { PATH: "/usr/bin:/bin:/usr/sbin:/sbin" };
+  if (isRoot && user === null && group === null) return { user: null, environment: { ...path, ...environment } };
+  const found = lookUpUser(user ?? "", group ?? "");
+  if (!isRoot && (found.uid !== process.getuid?.() || group !== null)) {
+    throw new Error(`only root can run ${label} as ${found.name}${group === null ? "" : `:${group}`}`);
+  }
+  const variables = { HOME: found.home, SHELL: found.shell, USER: found.name, LOGNAME: found.name };
+  return { user: isRoot ? found : null, environment: { ...path, ...variables, ...environment } };
+}
+
+/** Starts a job's process and returns its pid. Throws if a file cannot be opened or the program cannot be run. */
+export function startProcess(
+  description: JobDescription,
+  { user, environment }: Identity,
+  sockets: ReadonlyMap<string, readonly number[]>,
+): number {
+  const files: number[] = [];
+  const open = (path: string | null, flags: string) => {
+    const fd = openFor(path ?? "/dev/null", flags, user, description.umask);
+    files.push(fd);
+    return fd;
+  };
+  try {
+    const { stdin, stdout, stderr } = description;
+    return spawn({
+      ...description,
+      environment,
+      stdio: [open(stdin, "r"), open(stdout, "a"), open(stderr, "a")],
+      sockets,
+      user,
+      softLimit: description.softLimit ?? 256, // launchd's
+    });
+  } finally {
+    for (const fd of files) closeSync(fd);
+  }
+}
+
+/** Opens a file of the job by root's rights; one that was not there belongs to the job's user. */
+function openFor(path: string, flags: string, user: User | null, umask: number | null): number {
+  const fresh = !existsSync(path);
+  const fd = openSync(path, flags, 0o666);
+  if (fresh && umask !== null) fchmodSync(fd, 0o666 & ~umask);
+  if (fresh && user !== null) fchownSync(fd, user.uid, user.gid);
+  return fd;
+}

@@ -1,0 +1,77 @@
+/**
+ * launchd's stand-in: plays launchd for end-to-end tests, from real property lists and with real sockets and processes.
+ *
+ *   await using launchd = new Launchd({ folder });
+ *   const job = await launchd.load(`${folder}/com.example.server.plist`, { capture: true });
+ *   const response = await fetch(`http://127.0.0.1:${job.port("Socket")}/`);
+ *   await job.waitFor("a log line", async () => (await job.stderr()).includes("ready"));
+ *   const exit = await job.unload(); // { code: 0, signal: null, … }
+ *
+ * The job finds its sockets through `launch_activate_socket` of `launchdLibrary`. Who is root can have low ports bound
+ * and jobs run as other users. Sources: launchd.plist(5), and the last launchd whose source Apple published (842).
+ */
+import { join } from "node:path";
+import { Job, type JobSettings } from "./launchd-job.ts";
+import { readJob } from "./launchd-plist.ts";
+
+export type { Exit, Job } from "./launchd-job.ts";
+export { launchdLibrary } from "./launchd-library.ts";
+export type { Socket } from "./launchd-sockets.ts";
+
+export interface LaunchdOptions extends Partial<JobSettings> {
+  /** Where captured output goes: LABEL.stdout and LABEL.stderr. */
+  folder: string;
+}
+
+export class Launchd implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #settings: JobSettings;
+  readonly #jobs: Job[] = [];
+  #timer: Timer | null = null;
+
+  constructor({ folder, throttle = 100, backlog = 128, exitTimeout }: LaunchdOptions) {
+    this.#folder = folder;
+    this.#settings = { throttle, backlog, exitTimeout };
+  }
+
+  /**
+   * Reads a job's plist, binds its sockets and, with RunAtLoad or KeepAlive, starts it. With `capture`, output that the
+   * plist sends nowhere is kept for `job.stdout()` and `job.stderr()`. Throws if the plist or an address is no good.
+   */
+  async load(plist: string, { capture = false } = {}): Promise<Job> {
+    const description = readJob(plist);
+    const { label } = description;
+    if (this.#jobs.some((job) => job.label === label && job.state !== "unloaded")) {
+      throw new Error(`${label} is loaded already`);
+    }
+    if (capture) {
+      description.stdout ??= join(this.#folder, `${label}.stdout`);
+      description.stderr ??= join(this.#folder, `${label}.stderr`);
+    }
+    const job = new Job(description, this.#settings);
+    this.#jobs.push(job);
+    this.#timer ??= setInterval(() => {
+      for (const one of this.#jobs) one.tick();
+    }, 5);
+    return job;
+  }
+
+  /**
+   * Unloads every job, killing what has not ended after 5 seconds and whatever is left of the jobs' process groups.
+   * Afterwards all sockets are closed and Unix paths gone. May be called again.
+   */
+  async close(): Promise<void> {
+    await Promise.all(
+      this.#jobs.map(async (job) => {
+        await job.unload(5000);
+        await job.killAbandoned();
+      }),
+    );
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
