@@ -38,8 +38,9 @@ export async function launch(
   await refuseLoops(routes, sockets);
   for (const { target } of routes) warnOfDanger(target);
 
+  const signals = new Signals();
   const program = command && Program.start(command, { ...withoutSystemdVariables(environment), ...variables });
-  const signals = new Signals(program);
+  if (program !== null) signals.passTo(program);
   const relay = new Relay(routes, relaySettings(settings), log);
   relay.start();
   for (const { sockets, target } of routes) {

@@ -5,28 +5,32 @@ import { constants, cString, errno, libc, macos } from "./libc.ts";
 
 const { signals } = systemConstants;
 
-/** The limits on open files, soft and hard (getrlimit(2)). */
-export function openFilesLimit(): { soft: number; hard: number } {
-  const limit = new BigUint64Array(2);
-  libc.getrlimit(constants.RLIMIT_NOFILE, limit);
-  return { soft: Number(limit[0]), hard: Number(limit[1]) };
-}
-
 /**
  * How many descriptors this process may still open: what the soft limit allows and, on macOS, kern.maxfilesperproc, which
  * limits more strictly than getrlimit tells (sysctl(3)).
  */
 export function freeDescriptors(): number {
-  const limit = Math.min(openFilesLimit().soft, maxFilesPerProcess());
-  return limit - openDescriptors().length;
-}
-
-/** Sets the soft limit on open files, for this process and those it starts from now on. */
-export function setOpenFilesLimit(soft: number): void {
   const limit = new BigUint64Array(2);
   libc.getrlimit(constants.RLIMIT_NOFILE, limit);
-  limit[0] = BigInt(soft);
+  return Math.min(Number(limit[0]), maxFilesPerProcess()) - openDescriptors().length;
+}
+
+/**
+ * Does something with another soft limit on open files, `soft` or the hard limit if that is smaller, which processes
+ * started meanwhile inherit.
+ */
+export function withOpenFilesLimit<T>(soft: number, action: () => T): T {
+  const limit = new BigUint64Array(2);
+  libc.getrlimit(constants.RLIMIT_NOFILE, limit);
+  const [before = 0n, hard = 0n] = limit;
+  limit[0] = BigInt(soft) < hard ? BigInt(soft) : hard;
   libc.setrlimit(constants.RLIMIT_NOFILE, limit);
+  try {
+    return action();
+  } finally {
+    limit[0] = before;
+    libc.setrlimit(constants.RLIMIT_NOFILE, limit);
+  }
 }
 
 /** Is this signal ignored (nohup, a shell's background job)? The handler is the first word of `struct sigaction` on both systems. */
@@ -44,18 +48,16 @@ export function inTerminalForeground(): boolean {
 
 /**
  * Becomes another program: same process, with `descriptors` at 3 and up and nothing else open above 2, `variables`
- * added to the environment, the soft limit on open files set to `openFiles` or the hard one, signals as a fresh process has them. Returns only
- * if that failed, with the error number; the process is fit for nothing but writing that down and `exitNow` then.
+ * added to the environment and signals as a fresh process has them. Returns only if that failed, with the error
+ * number; the process is fit for nothing but saying that and `exitNow` then.
  */
 export function execute(
   path: string,
   argv: string[],
   variables: Record<string, string>,
   descriptors: number[],
-  openFiles: number,
 ): number {
   const first = 3;
-  setOpenFilesLimit(Math.min(openFiles, openFilesLimit().hard));
   const open = openDescriptors();
   // By way of numbers that nothing uses, so that none is overwritten before it was moved. dup2 clears FD_CLOEXEC.
   const aside = Math.max(...open, first + descriptors.length) + 1;

@@ -2,7 +2,7 @@ import { accessSync, constants } from "node:fs";
 import { getSystemErrorName } from "node:util";
 import type { ListeningSocket } from "../activation/activation.ts";
 import { log, reasonOf, UserError } from "../log.ts";
-import { execute, exitNow } from "../process.ts";
+import { execute, exitNow, withOpenFilesLimit } from "../process.ts";
 import { findProgram, startError } from "./path.ts";
 import { openFiles } from "./program.ts";
 
@@ -35,7 +35,7 @@ export function becomeProgram(
     LISTEN_FDNAMES: sockets.map(({ name }) => name).join(":"),
   };
   const descriptors = sockets.map(({ fd }) => fd);
-  const errno = execute(path, [name, ...args], variables, descriptors, openFiles);
+  const errno = withOpenFilesLimit(openFiles, () => execute(path, [name, ...args], variables, descriptors));
   log.error(startError(name, path, getSystemErrorName(-errno)).message);
   exitNow(1);
   throw new Error("the process has exited");

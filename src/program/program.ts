@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import type { Subprocess } from "bun";
 import { reasonOf } from "../log.ts";
-import { isIgnored, openFilesLimit, setOpenFilesLimit } from "../process.ts";
+import { isIgnored, withOpenFilesLimit } from "../process.ts";
 import { findProgram, startError } from "./path.ts";
 
 /** How a program ended. */
@@ -45,19 +45,17 @@ export class Program {
     const [name, ...args] = command;
     const path = findProgram(name, environment.PATH);
     const ignored = inheritable.filter((signal) => isIgnored(constants.signals[signal]));
-    const limit = openFilesLimit();
-    setOpenFilesLimit(Math.min(openFiles, limit.hard));
     try {
-      const process = Bun.spawn(ignored.length === 0 ? [path, ...args] : ignoring(ignored, path, args), {
-        ...(ignored.length === 0 ? { argv0: name } : {}),
-        env: environment,
-        stdio: ["inherit", "inherit", "inherit"],
-      });
+      const process = withOpenFilesLimit(openFiles, () =>
+        Bun.spawn(ignored.length === 0 ? [path, ...args] : ignoring(ignored, path, args), {
+          ...(ignored.length === 0 ? { argv0: name } : {}),
+          env: environment,
+          stdio: ["inherit", "inherit", "inherit"],
+        }),
+      );
       return new Program(name, process);
     } catch (error) {
       throw startError(name, path, reasonOf(error));
-    } finally {
-      setOpenFilesLimit(limit.soft);
     }
   }
 

@@ -15,8 +15,7 @@ export class Signals {
   readonly kill: AbortSignal;
   #latest: "SIGTERM" | "SIGINT" = "SIGTERM";
 
-  /** Signals for the program are passed on to it from now on. One that was ignored when we came stays ignored. */
-  constructor(program: Program | null) {
+  constructor() {
     const [stop, hurry, kill] = [Promise.withResolvers<void>(), new AbortController(), new AbortController()];
     const steps = [() => stop.resolve(), () => hurry.abort(), () => kill.abort()];
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -26,13 +25,16 @@ export class Signals {
         steps.shift()?.();
       });
     }
-    for (const signal of passedOn) {
-      if (program === null || isIgnored(constants.signals[signal])) continue;
-      process.on(signal, () => program.signal(signal));
-    }
     this.stop = stop.promise;
     this.hurry = hurry.signal;
     this.kill = kill.signal;
+  }
+
+  /** Signals that are meant for the program go to it from now on. One that was ignored when we came stays ignored. */
+  passTo(program: Program): void {
+    for (const signal of passedOn) {
+      if (!isIgnored(constants.signals[signal])) process.on(signal, () => program.signal(signal));
+    }
   }
 
   /** The signal to stop the program with, or null where it has had it: Ctrl-C goes to all of a terminal's foreground. */
