@@ -1,10 +1,14 @@
 import type { SocketHandler, SocketListener } from "bun";
 import type { ListeningSocket } from "../activation/activation.ts";
+import { formatAddress } from "../address.ts";
 import { closeDescriptor, duplicate, setBacklog } from "../descriptor.ts";
+import { log, reasonOf } from "../log.ts";
 import type { Leg } from "./leg.ts";
 
 /** As long a queue as the kernel grants: it caps this by net.core.somaxconn or kern.ipc.somaxconn. */
 const backlog = 4096;
+/** Milliseconds until accepting is tried again after it could not be begun. */
+const pauseAfterFailure = 1_000;
 
 /**
  * Accepts from one descriptor. Bun closes the descriptor that it is given when it stops, so it gets a duplicate each
@@ -12,6 +16,7 @@ const backlog = 4096;
  */
 export class Listener {
   #accepting: SocketListener<Leg> | null = null;
+  #retry: Timer | undefined;
 
   constructor(
     readonly socket: ListeningSocket,
@@ -20,15 +25,28 @@ export class Listener {
   ) {}
 
   accept(): void {
-    if (this.#accepting !== null) return;
-    const fd = duplicate(this.socket.fd);
-    this.#accepting = Bun.listen<Leg>({ fd, allowHalfOpen: true, socket: this.handlers });
-    // Bun has set the queue to 511.
-    setBacklog(fd, backlog);
+    if (this.#accepting !== null || this.#retry !== undefined) return;
+    let fd: number | undefined;
+    try {
+      fd = duplicate(this.socket.fd);
+      this.#accepting = Bun.listen<Leg>({ fd, allowHalfOpen: true, socket: this.handlers });
+      // Bun has set the queue to 511.
+      setBacklog(fd, backlog);
+    } catch (error) {
+      // Out of descriptors or memory: that passes, and clients wait in the kernel's queue meanwhile.
+      if (fd !== undefined) closeDescriptor(fd);
+      log.warn(`cannot accept on ${formatAddress(this.socket.address)}: ${reasonOf(error)}; trying again`);
+      this.#retry = setTimeout(() => {
+        this.#retry = undefined;
+        this.accept();
+      }, pauseAfterFailure);
+    }
   }
 
   /** Works inside `open` too: not one connection more is accepted. */
   pause(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
     this.#accepting?.stop();
     this.#accepting = null;
   }
