@@ -1,0 +1,16 @@
+/**
+ * A reproducible source of random numbers. Set SEED to repeat a run; the seed is printed.
+ */
+export function seeded(): { below: (limit: number) => number } {
+  const seed = Number(process.env.SEED ?? crypto.getRandomValues(new Uint32Array(1))[0]);
+  console.log(`SEED=${seed}`);
+  let state = seed >>> 0;
+  // The generator is mulberry32: small, and good enough to choose places in a file.
+  const next = () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return { below: (limit) => Math.floor(next() * limit) };
+}
