@@ -53,10 +53,8 @@ demo: $(PROGRAM) ## a small server behind the program on this machine; KEEP=1 le
 	@$(BUN) scripts/demo.ts $(if $(KEEP),--keep)
 
 # Never builds: an install under sudo must not leave files of root in the checkout.
-# New files are moved into place, since a running program that is copied over gets killed on a Mac.
 .PHONY: install
 install: ## install what `make` built below PREFIX (/usr/local); DESTDIR for packagers
-	@test -x $(PROGRAM) || { echo "launch_socket_server: cannot install: $(PROGRAM) is not there; run make first (without sudo)" >&2; exit 1; }
 	@scripts/install "$(DESTDIR)$(PREFIX)"
 
 .PHONY: uninstall
