@@ -46,17 +46,18 @@ export function decodeAddress(name: Uint8Array, platform: SocketPlatform): Addre
   }
 }
 
-/** The 16 bytes of an IPv6 address; URL's parser (RFC 4291 text forms) brings it into one form first. */
+/** The 16 bytes of an IPv6 address in any text form of RFC 4291, 2.2. Not by URL, whose parser in Bun refuses some that end in IPv4. */
 export function ipv6Bytes(text: string): number[] {
-  const [head = "", tail] = new URL(`http://[${text.replace(/%.*/, "")}]`).hostname.slice(1, -1).split("::");
-  const words = (part: string) =>
-    part
-      .split(":")
-      .filter(Boolean)
-      .map((word) => Number.parseInt(word, 16));
-  const [first, last] = [words(head), words(tail ?? "")];
-  const zeros = new Array<number>(8 - first.length - last.length).fill(0);
-  return [...first, ...zeros, ...last].flatMap((word) => [word >> 8, word & 0xff]);
+  const [head = "", tail = ""] = text.replace(/%.*/, "").split("::");
+  const bytesOf = (part: string) => part.split(":").filter(Boolean).flatMap(wordBytes);
+  const [first, last] = [bytesOf(head), bytesOf(tail)];
+  return [...first, ...new Array<number>(16 - first.length - last.length).fill(0), ...last];
+}
+
+function wordBytes(word: string): number[] {
+  if (word.includes(".")) return word.split(".").map(Number);
+  const value = Number.parseInt(word, 16);
+  return [value >> 8, value & 0xff];
 }
 
 function ipv6Text(bytes: Buffer): string {
