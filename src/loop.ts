@@ -13,7 +13,7 @@ export async function findOwnListener(target: Address, sockets: { address: Addre
   if (target.kind === "unix") {
     return served.find((address) => address.kind === "unix" && realPath(address.path) === realPath(target.path));
   }
-  const hosts = (await hostAddresses(target.host)).map(canonical);
+  const hosts = (await hostAddresses(target.host)).map(canonical).map(destination);
   const here = Object.values(networkInterfaces()).flatMap((list) =>
     (list ?? []).map(({ address }) => canonical(address)),
   );
@@ -21,7 +21,7 @@ export async function findOwnListener(target: Address, sockets: { address: Addre
     if (address.kind === "unix" || address.port !== target.port) return false;
     const own = canonical(address.host);
     return hosts.some(
-      (host) => host === own || (isWildcard(own) && (isWildcard(host) || isLoopback(host) || here.includes(host))),
+      (host) => host === own || (isWildcardFor(own, host) && (isLoopback(host) || here.includes(host))),
     );
   });
 }
@@ -43,8 +43,17 @@ function canonical(host: string): string {
   return mapped ? bytes.slice(12).join(".") : bytes.join(":");
 }
 
-function isWildcard(host: string): boolean {
-  return host === "0.0.0.0" || /^0(:0){15}$/.test(host);
+const [anyIpv4, anyIpv6] = [canonical("0.0.0.0"), canonical("::")];
+
+/** Does a socket on `own` take what is sent to any address of the family of `host`? One on `::` may take IPv4 too (ipv6(7)). */
+function isWildcardFor(own: string, host: string): boolean {
+  return own === anyIpv6 || (own === anyIpv4 && isIP(host) === 4);
+}
+
+/** A connection to the wildcard address goes to loopback. */
+function destination(host: string): string {
+  if (host === anyIpv4) return "127.0.0.1";
+  return host === anyIpv6 ? canonical("::1") : host;
 }
 
 function isLoopback(host: string): boolean {

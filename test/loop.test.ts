@@ -32,6 +32,8 @@ describe("findOwnListener", () => {
     ["IPv6 loopback behind the wildcard", tcp("::1"), tcp("::")],
     ["IPv4 behind the IPv6 wildcard, which may serve both", tcp("127.0.0.1"), tcp("::")],
     ["both wildcards", tcp("0.0.0.0"), tcp("0.0.0.0")],
+    ["the IPv4 wildcard as a target is loopback", tcp("0.0.0.0"), tcp("127.0.0.1")],
+    ["the IPv6 wildcard as a target is loopback", tcp("::"), tcp("::1")],
     ...mine.map((host): [string, Address, Address] => ["an address of this machine", tcp(host), tcp("0.0.0.0")]),
   ];
   test.each(loops)("%s: %j comes back to %j", async (_, target, served) => {
@@ -42,6 +44,7 @@ describe("findOwnListener", () => {
     ["another port", tcp("127.0.0.1", 8000), tcp("127.0.0.1")],
     ["another loopback address", tcp("127.0.0.2"), tcp("127.0.0.1")],
     ["the other family", tcp("::1"), tcp("127.0.0.1")],
+    ["the other family behind the wildcard", tcp("::1"), tcp("0.0.0.0")],
     ["another machine behind the wildcard", tcp("192.0.2.77"), tcp("0.0.0.0")],
     ["a name that nobody knows", tcp("no-such-host.invalid"), tcp("0.0.0.0")],
     ["a Unix socket and a port", unix("/tmp/server.sock"), tcp("127.0.0.1")],
