@@ -27,23 +27,27 @@ export function encodeAddress(address: Address, platform: SocketPlatform): { fam
   return encode(ipv4, [...port, ...host, 0, 0, 0, 0, 0, 0, 0, 0]);
 }
 
-/** What getsockname(2) wrote, or undefined for a family that is neither Unix, IPv4 nor IPv6. */
+/** What getsockname(2) wrote, or undefined where that is no Unix, IPv4 or IPv6 address; macOS may write nothing at all. */
 export function decodeAddress(name: Uint8Array, platform: SocketPlatform): Address | undefined {
   const bytes = Buffer.from(name);
+  if (bytes.length < 2) return undefined;
   const { unix, ipv4, ipv6 } = families[platform];
-  switch (platform === "macos" ? bytes.readUInt8(1) : bytes.readUInt16LE(0)) {
-    case unix: {
-      const path = bytes.subarray(2);
-      const end = path.indexOf(0);
-      return { kind: "unix", path: path.subarray(0, end < 0 ? path.length : end).toString() };
-    }
-    case ipv4:
-      return { kind: "tcp", host: bytes.subarray(4, 8).join("."), port: bytes.readUInt16BE(2) };
-    case ipv6:
-      return { kind: "tcp", host: ipv6Text(bytes.subarray(8, 24)), port: bytes.readUInt16BE(2) };
-    default:
-      return undefined;
+  const family = platform === "macos" ? bytes.readUInt8(1) : bytes.readUInt16LE(0);
+  if (family === unix) return { kind: "unix", path: pathText(bytes.subarray(2), platform) };
+  if (family === ipv4 && bytes.length >= 8) {
+    return { kind: "tcp", host: bytes.subarray(4, 8).join("."), port: bytes.readUInt16BE(2) };
   }
+  if (family === ipv6 && bytes.length >= 24) {
+    return { kind: "tcp", host: ipv6Text(bytes.subarray(8, 24)), port: bytes.readUInt16BE(2) };
+  }
+  return undefined;
+}
+
+/** Linux's abstract names begin with a NUL and have a length of their own (unix(7)); they are shown as systemd.socket(5) writes them. */
+function pathText(path: Buffer, platform: SocketPlatform): string {
+  if (platform === "linux" && path[0] === 0) return path.toString().replaceAll("\0", "@");
+  const end = path.indexOf(0);
+  return path.subarray(0, end < 0 ? path.length : end).toString();
 }
 
 /** The 16 bytes of an IPv6 address in any text form of RFC 4291, 2.2. Not by URL, whose parser in Bun refuses some that end in IPv4. */

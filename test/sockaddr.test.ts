@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { isIP } from "node:net";
 import fc from "fast-check";
 import type { Address } from "../src/address.ts";
 import { decodeAddress, encodeAddress, ipv6Bytes, type SocketPlatform } from "../src/sockaddr.ts";
@@ -45,6 +46,29 @@ describe("sockaddr", () => {
   test("an unnamed Unix socket has an empty path", () => {
     expect(decodeAddress(bytes("0100"), "linux")).toEqual(unix(""));
     expect(decodeAddress(bytes("1001 0000000000000000000000000000"), "macos")).toEqual(unix(""));
+  });
+
+  test("an abstract Unix socket is written as systemd writes it, with an @", () => {
+    expect(decodeAddress(bytes("0100 00 6162"), "linux")).toEqual(unix("@ab"));
+    expect(decodeAddress(bytes("0100 00 61 00 62"), "linux")).toEqual(unix("@a@b"));
+  });
+
+  test("whatever bytes there are: an address, or none", () => {
+    check(
+      fc.property(fc.constantFrom(...platforms), fc.uint8Array({ maxLength: 128 }), (platform, bytes) => {
+        const address = decodeAddress(bytes, platform);
+        if (address?.kind === "tcp") expect(isIP(address.host)).not.toBe(0);
+      }),
+      1_000,
+    );
+    for (const platform of platforms) {
+      for (const family of [1, 2, 10, 30]) {
+        for (let length = 0; length < 32; length++) {
+          const header = platform === "macos" ? [length, family] : [family, 0];
+          decodeAddress(Uint8Array.from([...header, ...new Array(30).fill(1)].slice(0, length)), platform);
+        }
+      }
+    }
   });
 
   test("other families are no address", () => {
