@@ -17,6 +17,7 @@ export function describe(fd: number): Descriptor {
   if (address === undefined) return { kind: "unusable", what: "neither a TCP nor a Unix socket" };
   if (type === constants.SOCK_DGRAM) return { kind: "datagram", address };
   if (type !== constants.SOCK_STREAM) return { kind: "unusable", what: "neither a stream nor a datagram socket" };
+  // macOS has the constant but answers ENOPROTOOPT (sogetoptlock in xnu's bsd/kern/uipc_socket.c): there it cannot be told.
   if (getOption(fd, constants.SO_ACCEPTCONN) === 0) {
     return { kind: "unusable", what: `a socket that does not listen (${formatAddress(address)})` };
   }

@@ -9,27 +9,29 @@ const darwin = process.platform === "darwin";
 export const platform: SocketPlatform = darwin ? "macos" : "linux";
 const library = darwin ? "/usr/lib/libSystem.B.dylib" : "libc.so.6";
 
-/** Linux's value and macOS's, side by side. */
-const pick = (linux: number, macos: number) => (darwin ? macos : linux);
-
 /**
- * Linux: asm-generic/socket.h, linux/sockios.h, asm-generic/resource.h, asm-generic/signal.h. macOS: xnu's
- * bsd/sys/socket.h, bsd/sys/resource.h, bsd/sys/signal.h.
+ * Linux's value and macOS's, side by side. Linux: asm-generic/socket.h, bits/socket_type.h, linux/sockios.h,
+ * asm-generic/resource.h, asm-generic/signal.h. macOS: xnu's bsd/sys/socket.h, bsd/sys/resource.h, bsd/sys/signal.h.
  */
-export const constants = {
-  SOCK_STREAM: pick(1, 1),
-  SOCK_DGRAM: pick(2, 2),
-  SOL_SOCKET: pick(1, 0xffff),
-  SO_REUSEADDR: pick(2, 0x0004),
-  SO_TYPE: pick(3, 0x1008),
-  SO_ACCEPTCONN: pick(30, 0x0002),
+export const systemConstants = {
+  SOCK_STREAM: { linux: 1, macos: 1 },
+  SOCK_DGRAM: { linux: 2, macos: 2 },
+  SOL_SOCKET: { linux: 1, macos: 0xffff },
+  SO_REUSEADDR: { linux: 2, macos: 0x0004 },
+  SO_TYPE: { linux: 3, macos: 0x1008 },
+  SO_ACCEPTCONN: { linux: 30, macos: 0x0002 },
   /** macOS only: bytes in the send buffer that the peer has not acknowledged. */
-  SO_NWRITE: pick(0, 0x1024),
+  SO_NWRITE: { linux: 0, macos: 0x1024 },
   /** Linux only: the same by ioctl. */
-  SIOCOUTQ: pick(0x5411, 0),
-  RLIMIT_NOFILE: pick(7, 8),
-  SIG_SETMASK: pick(2, 3),
+  SIOCOUTQ: { linux: 0x5411, macos: 0 },
+  RLIMIT_NOFILE: { linux: 7, macos: 8 },
+  SIG_SETMASK: { linux: 2, macos: 3 },
 } as const;
+
+/** Those of this system. */
+export const constants = Object.fromEntries(
+  Object.entries(systemConstants).map(([name, value]) => [name, value[platform]]),
+) as Record<keyof typeof systemConstants, number>;
 
 export const { symbols: libc } = dlopen(library, {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
