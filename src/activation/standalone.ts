@@ -2,7 +2,7 @@ import { unlinkSync } from "node:fs";
 import { isIP } from "node:net";
 import { constants } from "node:os";
 import { type Address, formatAddress } from "../address.ts";
-import { bindListener } from "../descriptor.ts";
+import { bindListener, closeDescriptor } from "../descriptor.ts";
 import { reasonOf, UserError } from "../log.ts";
 
 /**
@@ -10,19 +10,18 @@ import { reasonOf, UserError } from "../log.ts";
  * and unlinks Unix paths with `removeSocketFiles` at the end. Throws a UserError.
  */
 export async function bindAddresses(addresses: Address[]): Promise<number[]> {
-  const descriptors: number[] = [];
-  for (const address of addresses) {
-    for (const numeric of await numericAddresses(address)) {
-      try {
-        descriptors.push(bindListener(numeric, 4096));
-      } catch (error) {
-        throw new UserError(
-          `cannot listen on ${formatAddress(address)}: ${explain((error as { errno: number }).errno)}`,
-        );
-      }
+  const bound: { fd: number; address: Address }[] = [];
+  try {
+    for (const address of addresses) {
+      for (const numeric of await numericAddresses(address)) bound.push({ fd: bind(numeric, address), address });
     }
+  } catch (error) {
+    // A path that is left behind could not be bound the next time.
+    for (const { fd } of bound) closeDescriptor(fd);
+    removeSocketFiles(bound.map(({ address }) => address));
+    throw error;
   }
-  return descriptors;
+  return bound.map(({ fd }) => fd);
 }
 
 /** Removes the paths of the Unix sockets that `bindAddresses` made. */
@@ -34,6 +33,16 @@ export function removeSocketFiles(addresses: Address[]): void {
     } catch {
       // Somebody else removed it: what was wanted.
     }
+  }
+}
+
+function bind(numeric: Address, given: Address): number {
+  try {
+    return bindListener(numeric, 4096);
+  } catch (error) {
+    const { errno } = error as { errno: number };
+    const reason = given.kind === "unix" ? explainPath(errno) : explain(errno);
+    throw new UserError(`cannot listen on ${formatAddress(given)}: ${reason}`);
   }
 }
 
@@ -49,7 +58,7 @@ async function numericAddresses(address: Address): Promise<Address[]> {
 }
 
 function explain(errno: number): string {
-  const { EADDRINUSE, EACCES, EADDRNOTAVAIL, ENOENT } = constants.errno;
+  const { EADDRINUSE, EACCES, EADDRNOTAVAIL } = constants.errno;
   switch (errno) {
     case EADDRINUSE:
       return "the address is in use; choose another or end what uses it";
@@ -57,7 +66,20 @@ function explain(errno: number): string {
       return "permission denied; a port under 1024 needs launchd, systemd or root";
     case EADDRNOTAVAIL:
       return "it is no address of this machine";
+    default:
+      return `error ${errno}`;
+  }
+}
+
+function explainPath(errno: number): string {
+  const { EADDRINUSE, EACCES, ENOENT, ENOTDIR } = constants.errno;
+  switch (errno) {
+    case EADDRINUSE:
+      return "the file is there already; remove it if no server uses it, or choose another path";
+    case EACCES:
+      return "permission denied; choose a folder that this user may write to";
     case ENOENT:
+    case ENOTDIR:
       return "its folder does not exist";
     default:
       return `error ${errno}`;

@@ -1,0 +1,154 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bindAddresses, removeSocketFiles } from "../../src/activation/standalone.ts";
+import { type Address, formatAddress, parseAddress } from "../../src/address.ts";
+import { closeDescriptor, describe as describeDescriptor } from "../../src/descriptor.ts";
+import { UserError } from "../../src/log.ts";
+import { freeDescriptors } from "../../src/process.ts";
+
+const parse = (text: string) => parseAddress(text, { portZero: true });
+
+let folder: string;
+const bound: number[] = [];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "standalone."));
+});
+afterEach(() => {
+  for (const fd of bound.splice(0)) closeDescriptor(fd);
+  rmSync(folder, { recursive: true });
+});
+
+const addressOf = (fd: number): Address => {
+  const found = describeDescriptor(fd);
+  if (found.kind !== "listener") throw new Error(`${fd} is no listener`);
+  return found.address;
+};
+const bind = async (...texts: string[]): Promise<string[]> => {
+  bound.push(...(await bindAddresses(texts.map(parse))));
+  return bound.map((fd) => formatAddress(addressOf(fd)));
+};
+/** What is said of addresses that cannot be bound. */
+const refusal = (...texts: string[]): Promise<string> =>
+  bind(...texts).then(
+    () => "none",
+    (error) => (error instanceof UserError ? error.message : Promise.reject(error)),
+  );
+
+describe("bindAddresses", () => {
+  test("binds IPv4, IPv6 and Unix addresses, in order", async () => {
+    const path = join(folder, "socket");
+    const addresses = await bind("127.0.0.1:0", "[::1]:0", path);
+    expect(addresses).toEqual([
+      expect.stringMatching(/^127\.0\.0\.1:[1-9]\d*$/),
+      expect.stringMatching(/^\[::1\]:[1-9]\d*$/),
+      path,
+    ]);
+    expect(statSync(path).isSocket()).toBe(true);
+  });
+
+  test("no host is 127.0.0.1: trying things out does not open a port to the network", async () => {
+    expect(await bind(":0")).toEqual([expect.stringMatching(/^127\.0\.0\.1:/)]);
+  });
+
+  test("every address of a host name is bound", async () => {
+    const found = (await Bun.dns.lookup("localhost")).map(({ address }) => address);
+    await bind("localhost:0");
+    const hosts = bound.map(addressOf).map((address) => (address.kind === "tcp" ? address.host : ""));
+    expect(hosts.sort()).toEqual([...new Set(found)].sort());
+  });
+
+  test("what is bound accepts connections", async () => {
+    const [text = ""] = await bind("127.0.0.1:0");
+    const socket = await Bun.connect({
+      hostname: "127.0.0.1",
+      port: Number(text.split(":")[1]),
+      socket: { data() {} },
+    });
+    socket.terminate();
+  });
+
+  test("failures are sentences that name the address as it was given", async () => {
+    using taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    const used = `127.0.0.1:${taken.port}`;
+    expect(await refusal(used)).toBe(
+      `cannot listen on ${used}: the address is in use; choose another or end what uses it`,
+    );
+    // 192.0.2.0/24 is for documentation (RFC 5737).
+    expect(await refusal("192.0.2.77:0")).toBe("cannot listen on 192.0.2.77:0: it is no address of this machine");
+    const missing = join(folder, "missing", "socket");
+    expect(await refusal(missing)).toBe(`cannot listen on ${missing}: its folder does not exist`);
+    expect(await refusal("no-such-host.invalid:80")).toMatch(
+      /^cannot listen on no-such-host\.invalid:80: the host is unknown \(.+\)$/,
+    );
+  });
+
+  /** Does something without root's rights. */
+  const unprivileged = async <T>(action: () => Promise<T>): Promise<T> => {
+    const nobody = 65_534;
+    process.seteuid?.(nobody);
+    try {
+      return await action();
+    } finally {
+      process.seteuid?.(0);
+    }
+  };
+
+  const lowPortsArePrivileged = (): boolean => {
+    const setting = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+    return process.getuid?.() === 0 && existsSync(setting) && Number(readFileSync(setting, "utf8")) > 1;
+  };
+  test.skipIf(!lowPortsArePrivileged())("a low port needs rights, and the sentence says whose", async () => {
+    expect(await unprivileged(() => refusal("127.0.0.1:1"))).toBe(
+      "cannot listen on 127.0.0.1:1: permission denied; a port under 1024 needs launchd, systemd or root",
+    );
+  });
+
+  test("a path's failures are a path's", async () => {
+    const path = join(folder, "socket");
+    await bind(path);
+    expect(await refusal(path)).toBe(
+      `cannot listen on ${path}: the file is there already; remove it if no server uses it, or choose another path`,
+    );
+    expect(await refusal(join(path, "socket"))).toBe(
+      `cannot listen on ${join(path, "socket")}: its folder does not exist`,
+    );
+  });
+
+  test.skipIf(process.getuid?.() !== 0)("a folder of somebody else's", async () => {
+    const path = join(folder, "socket");
+    expect(await unprivileged(() => refusal(path))).toBe(
+      `cannot listen on ${path}: permission denied; choose a folder that this user may write to`,
+    );
+  });
+
+  test("all or nothing: when one cannot be bound, the others are given back", async () => {
+    using taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    const path = join(folder, "socket");
+    const free = freeDescriptors();
+    expect(await refusal(path, "127.0.0.1:0", `127.0.0.1:${taken.port}`)).toMatch(/is in use/);
+    expect(freeDescriptors()).toBe(free);
+    expect(existsSync(path)).toBe(false);
+    expect(await refusal(path, "no-such-host.invalid:80")).toMatch(/host is unknown/);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test("what another server has bound is left alone", async () => {
+    const path = join(folder, "taken");
+    using _taken = Bun.listen({ unix: path, socket: { data() {} } });
+    expect(await refusal(path)).toMatch(/is there already/);
+    expect(existsSync(path)).toBe(true);
+  });
+});
+
+describe("removeSocketFiles", () => {
+  test("removes Unix paths, also twice, and knows nothing of TCP", async () => {
+    const path = join(folder, "socket");
+    await bind(path, "127.0.0.1:0");
+    const addresses = [parse(path), parse("127.0.0.1:0")];
+    removeSocketFiles(addresses);
+    expect(existsSync(path)).toBe(false);
+    removeSocketFiles(addresses);
+  });
+});
