@@ -4,7 +4,7 @@ import { UserError } from "../log.ts";
 export function withoutSystemdVariables(
   environment: Record<string, string | undefined>,
 ): Record<string, string | undefined> {
-  const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES, ...rest } = environment;
+  const { LISTEN_PID, LISTEN_PIDFDID, LISTEN_FDS, LISTEN_FDNAMES, ...rest } = environment;
   return Number(LISTEN_PID) === process.pid ? rest : environment;
 }
 
