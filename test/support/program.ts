@@ -12,7 +12,7 @@ export interface StartOptions {
   argv0?: string;
   /** What runs the program, which comes behind these arguments: `["nohup"]`. */
   through?: string[];
-  stdin?: "ignore" | "pipe";
+  stdin?: "ignore" | "pipe" | Buffer;
   /** Where stderr goes instead of into `stderr`. */
   stderr?: Bun.BunFile;
 }
@@ -28,7 +28,7 @@ export interface Ended {
 export class Run implements AsyncDisposable {
   stdout = "";
   stderr = "";
-  readonly process: Subprocess<"ignore" | "pipe", "pipe", "pipe" | Bun.BunFile>;
+  readonly process: Subprocess<"ignore" | "pipe" | Buffer, "pipe", "pipe" | Bun.BunFile>;
   readonly #ended: Promise<void>;
 
   constructor(command: string[], { env = {}, cwd, argv0, stdin = "ignore", stderr = undefined }: StartOptions = {}) {
