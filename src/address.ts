@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
-import { UserError } from "./log.ts";
+import { quote, UserError } from "./log.ts";
 
 /** A TCP address; an empty `host` is this machine. */
 export interface TcpAddress {
@@ -37,7 +37,7 @@ export function parseTcpAddress(text: string, { portZero = false } = {}): TcpAdd
     throw new UserError(`what stands in brackets is not an IPv6 address; ${form}`);
   }
   if (bare && isIP(bare) === 0 && !isHostName(bare)) {
-    throw new UserError(`"${bare}" is neither an IP address nor a host name; ${form}`);
+    throw new UserError(`${quote(bare)} is neither an IP address nor a host name; ${form}`);
   }
   return { kind: "tcp", host: bracketed ?? bare ?? "", port: parsePort(port, portZero) };
 }
@@ -70,13 +70,14 @@ export function formatAddress(address: Address): string {
 export function parsePort(text: string, zero = false): number {
   if (/^\d+$/.test(text)) {
     const port = Number(text);
-    if (port > 65535 || (port === 0 && !zero)) throw new UserError(`the port ${text} is not between 1 and 65535`);
+    if (port > 65535 || (port === 0 && !zero))
+      throw new UserError(`the port ${quote(text)} is not between 1 and 65535`);
     return port;
   }
   if (text === "") throw new UserError("the port is missing; write HOST:PORT, [IPv6]:PORT or :PORT");
   const port = servicePort(text);
   if (port === undefined) {
-    throw new UserError(`the port "${text}" is neither a number nor a TCP service of /etc/services`);
+    throw new UserError(`the port ${quote(text)} is neither a number nor a TCP service of /etc/services`);
   }
   return port;
 }

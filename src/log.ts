@@ -28,7 +28,7 @@ export const log = createConsola({
   reporters: [
     {
       log({ type, args }) {
-        const line = `launch_socket_server: ${args.join(" ")}`;
+        const line = `launch_socket_server: ${args.map(textOf).join(" ")}`;
         const colour = process.stderr.isTTY && !process.env.NO_COLOR ? colours[type] : undefined;
         writeLine(colour === undefined ? line : `${colour}${line}\x1b[0m`);
       },
@@ -41,10 +41,24 @@ export function setLogLevel(level: LogLevel): void {
   log.level = LogLevels[level];
 }
 
+/** Text from outside as it stands in a sentence: quoted, and the middle of a long one left out. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length <= 120 ? text : `${text.slice(0, 80)}…${text.slice(-20)}`);
+}
+
 /** An error's code (`ENOENT`) or else its message, to stand in a sentence. */
 export function reasonOf(error: unknown): string {
   const { code, message } = error as { code?: string; message?: string };
   return code ?? message ?? String(error);
+}
+
+/** Names and paths from outside must neither make lines of their own nor steer a terminal; a defect keeps its stack. */
+function textOf(part: unknown): string {
+  if (part instanceof Error) return part.stack ?? part.message;
+  return String(part).replace(/[\p{Cc}\u2028\u2029]/gu, (character) => {
+    const escaped = JSON.stringify(character).slice(1, -1);
+    return escaped === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}` : escaped;
+  });
 }
 
 /**

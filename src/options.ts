@@ -1,5 +1,5 @@
 import { parseAddress, parseSocketPath, parseTcpAddress } from "./address.ts";
-import { UserError } from "./log.ts";
+import { quote, UserError } from "./log.ts";
 import {
   parseCount,
   parseDuration,
@@ -234,6 +234,6 @@ function readValue(option: Option<unknown>, source: string, text: string): unkno
     return option.parse(text);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    throw new UserError(`cannot use ${JSON.stringify(text)} for ${source}: ${error.message}`);
+    throw new UserError(`cannot use ${quote(text)} for ${source}: ${error.message}`);
   }
 }

@@ -73,6 +73,21 @@ describe("parseTcpAddress", () => {
     expect(() => parseTcpAddress(text)).toThrow(reason);
   });
 
+  test("what is refused stands shortened in the sentence", () => {
+    const long = "a-".repeat(50_000);
+    for (const text of [`${long}:80`, `localhost:${long}`, `localhost:${"9".repeat(100_000)}`]) {
+      const message = (() => {
+        try {
+          return String(parseTcpAddress(text));
+        } catch (error) {
+          return (error as Error).message;
+        }
+      })();
+      expect(message).toMatch(/neither|not between/);
+      expect(message.length).toBeLessThan(300);
+    }
+  });
+
   test("port 0 is for listening only", () => {
     expect(parseTcpAddress("127.0.0.1:0", { portZero: true })).toEqual(tcp("127.0.0.1", 0));
   });

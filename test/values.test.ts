@@ -101,7 +101,7 @@ describe("parseRoute", () => {
     ["Web", "it is not a route"],
     ["=:8000", "it is not a route"],
     ["Web=8000", "the port is missing"],
-    ["Web=:0", "the port 0 is not between 1 and 65535"],
+    ["Web=:0", 'the port "0" is not between 1 and 65535'],
     ["my-web=", "a generated path needs a name of letters, digits and _; rename the socket or write a target"],
     ["A\0=:80", "it is not a name"],
   ])("%j is refused", (text, reason) => {

@@ -1,0 +1,122 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { quote, reasonOf } from "../src/log.ts";
+import { Run, type StartOptions } from "./support/program.ts";
+
+const source = JSON.stringify(join(import.meta.dir, "../src/log.ts"));
+
+/** Runs statements that log, in a process whose stderr is the log; `done` on stdout says that it came to its end. */
+function logging(statements: string, options: StartOptions = {}): Run {
+  const script = `import { log, setLogLevel } from ${source}; ${statements}; console.log("done");`;
+  return new Run([...(options.through ?? []), process.execPath, "-e", script], options);
+}
+
+const loggedBy = async (statements: string, options: StartOptions = {}): Promise<string> => {
+  await using run = logging(statements, options);
+  const { code, stdout, stderr } = await run.ended();
+  expect([code, stdout]).toEqual([0, "done\n"]);
+  return stderr;
+};
+
+const allLevels = 'log.error("e"); log.warn("w"); log.info("i"); log.debug("d")';
+const lines = (letters: string) => [...letters].map((letter) => `launch_socket_server: ${letter}\n`).join("");
+
+describe("log", () => {
+  test("each level shows its own lines and those of the less talkative ones, on stderr", async () => {
+    expect(await loggedBy(allLevels)).toBe(lines("ewi"));
+    for (const [level, shown] of Object.entries({ error: "e", warn: "ew", info: "ewi", debug: "ewid" })) {
+      expect(await loggedBy(`setLogLevel("${level}"); ${allLevels}`)).toBe(lines(shown));
+    }
+  });
+
+  test("a thousand equal lines are a thousand lines", async () => {
+    const logged = await loggedBy('for (let i = 0; i < 1000; i++) log.warn("same")');
+    expect(logged).toBe("launch_socket_server: same\n".repeat(1_000));
+  });
+
+  test.each([
+    { DEBUG: "*" },
+    { DEBUG: "1", CONSOLA_LEVEL: "5" },
+    { CONSOLA_LEVEL: "0" },
+    { TEST: "1", NODE_ENV: "test" },
+    { NODE_ENV: "production" },
+    { CI: "true", GITHUB_ACTIONS: "true" },
+    { FORCE_COLOR: "3", COLORTERM: "truecolor", TERM: "xterm-256color" },
+  ])("%j changes nothing", async (env) => {
+    expect(await loggedBy(allLevels, { env: env as Record<string, string> })).toBe(lines("ewi"));
+  });
+
+  test("a message is one line, and does not steer a terminal", async () => {
+    const logged = await loggedBy('log.error("a\\nb\\r\\tc\\x1b[31md\\x9b1m\\u2028é🚪")');
+    expect(logged).toBe("launch_socket_server: a\\nb\\r\\tc\\u001b[31md\\u009b1m\\u2028é🚪\n");
+  });
+
+  test("a defect keeps its stack trace in lines", async () => {
+    const logged = await loggedBy('log.error(new Error("defect"))');
+    expect(logged).toMatch(/^launch_socket_server: Error: defect\n +at /);
+  });
+
+  test("a line that is there was written before the process ends, however it ends", async () => {
+    await using run = logging('log.info("last words"); process.kill(process.pid, "SIGKILL")');
+    expect((await run.ended()).stderr).toBe("launch_socket_server: last words\n");
+  });
+
+  test("on a terminal errors and warnings are coloured, unless NO_COLOR is set", async () => {
+    const terminal = (env: Record<string, string>) =>
+      new Run(
+        ["script", "-qec", `'${process.execPath}' -e '${`import { log } from ${source}; ${allLevels}`}'`, "/dev/null"],
+        { env },
+      );
+    await using coloured = terminal({ TERM: "xterm" });
+    expect((await coloured.ended()).stdout.replaceAll("\r", "")).toBe(
+      "\x1b[31mlaunch_socket_server: e\x1b[0m\n\x1b[33mlaunch_socket_server: w\x1b[0m\nlaunch_socket_server: i\n",
+    );
+    await using plain = terminal({ TERM: "xterm", NO_COLOR: "1" });
+    expect((await plain.ended()).stdout.replaceAll("\r", "")).toBe(lines("ewi"));
+  });
+});
+
+describe("a log that cannot be written does not matter", () => {
+  test.skipIf(process.platform !== "linux")("full disk", async () => {
+    await loggedBy(allLevels, { stderr: Bun.file("/dev/full") });
+  });
+
+  test("closed stderr", async () => {
+    await loggedBy(allLevels, { through: ["/bin/sh", "-c", 'exec "$0" "$@" 2>&-'] });
+  });
+
+  test("a pipe that nobody reads any more", async () => {
+    const untilBroken = `
+      const { writeSync } = require("node:fs");
+      for (let open = true; open; ) {
+        try {
+          writeSync(2, "x");
+        } catch (error) {
+          open = error.code !== "EPIPE";
+        }
+      }`;
+    await loggedBy(`${untilBroken}; ${allLevels}`, {
+      through: ["/bin/bash", "-c", '{ "$0" "$@" 2>&1 >&3 | true; exit $PIPESTATUS; } 3>&1'],
+    });
+  });
+});
+
+describe("quote", () => {
+  test("puts text from outside into a sentence", () => {
+    expect(quote('a "b"\n')).toBe('"a \\"b\\"\\n"');
+    expect(quote("")).toBe('""');
+  });
+
+  test("leaves out the middle of what is long", () => {
+    expect(quote("a".repeat(120))).toBe(`"${"a".repeat(120)}"`);
+    expect(quote("a".repeat(100_000))).toBe(`"${"a".repeat(80)}…${"a".repeat(20)}"`);
+  });
+});
+
+describe("reasonOf", () => {
+  test("is the code, else the message, else the thing itself", () => {
+    expect(reasonOf(Object.assign(new Error("message"), { code: "ENOENT" }))).toBe("ENOENT");
+    expect(reasonOf(new Error("message"))).toBe("message");
+    expect(reasonOf("text")).toBe("text");
+  });
+});
