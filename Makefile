@@ -25,17 +25,13 @@ $(PROGRAM): $(SOURCES) build/dependencies
 	@echo "Building $@"
 	@$(BUN) scripts/build.ts --outfile $@
 
-# The same program, but looking up launch_activate_socket in the launchd stand-in of the tests.
+# The launchd stand-in's launch_activate_socket, for the tests, which build programs that find it.
 build/test/liblaunchd.so: $(wildcard test/support/launchd*.[ch])
 	@mkdir -p build/test
 	@$(CC) -shared -fPIC -O1 -Wall -Wextra -Werror -o $@ $(filter %.c,$^)
 
-build/test/launch_socket_server: $(SOURCES) build/dependencies build/test/liblaunchd.so
-	@echo "Building $@"
-	@$(BUN) scripts/build.ts --outfile $@ --launchd-library "$(CURDIR)/build/test/liblaunchd.so"
-
 .PHONY: test
-test: $(PROGRAM) build/test/launch_socket_server ## run all tests; T=half-close: those of that name
+test: $(PROGRAM) build/test/liblaunchd.so ## run all tests; T=half-close: those of that name
 	@$(BUN) scripts/test.ts $(T)
 
 .PHONY: check

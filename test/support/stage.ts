@@ -1,0 +1,78 @@
+import { chmod, copyFile, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { build, type PlistValue } from "plist";
+import { type Job, Launchd, type LaunchdOptions, launchdLibrary } from "./launchd.ts";
+
+type Keys = { [key: string]: PlistValue };
+
+const root = resolve(import.meta.dir, "../..");
+
+/**
+ * A folder that every user can read, with the program built to find the launchd stand-in, and launchd's stand-in itself.
+ * Disposing of it ends all jobs and removes the folder.
+ */
+export class Stage implements AsyncDisposable {
+  readonly launchd: Launchd;
+
+  private constructor(
+    readonly folder: string,
+    options: Omit<LaunchdOptions, "folder">,
+  ) {
+    this.launchd = new Launchd({ folder, ...options });
+  }
+
+  /** Compiles the program for this stage. */
+  static async set(options: Omit<LaunchdOptions, "folder"> = {}): Promise<Stage> {
+    const folder = await mkdtemp(join(tmpdir(), "stage-"));
+    await chmod(folder, 0o755);
+    const stage = new Stage(folder, options);
+    const library = stage.path("liblaunchd.so");
+    await copyFile(launchdLibrary, library);
+    await Bun.$`${process.execPath} scripts/build.ts --outfile ${stage.program} --launchd-library ${library}`.cwd(root);
+    return stage;
+  }
+
+  get program(): string {
+    return this.path("launch_socket_server");
+  }
+
+  path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  /** Copies a file of the project onto the stage, with its mode. */
+  async copy(file: string): Promise<string> {
+    const copy = this.path(file.split("/").at(-1) ?? file);
+    await copyFile(join(root, file), copy);
+    return copy;
+  }
+
+  /** The command that runs a script of test/support: the compiled program can play Bun, which every user can run here. */
+  async script(name: string): Promise<[string, ...string[]]> {
+    return ["/usr/bin/env", "BUN_BE_BUN=1", this.program, "run", await this.copy(`test/support/${name}`)];
+  }
+
+  /** Writes a file and returns its path. */
+  async write(name: string, text: string, mode = 0o644): Promise<string> {
+    const path = this.path(name);
+    await Bun.write(path, text);
+    await chmod(path, mode);
+    return path;
+  }
+
+  /** Loads a job of these keys; its output is kept. */
+  async load(keys: Keys): Promise<Job> {
+    const label = `com.example.job-${Math.random().toString(36).slice(2)}`;
+    const file = await this.write(`${label}.plist`, build({ Label: label, ...keys }));
+    return this.launchd.load(file, { capture: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.launchd.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A socket of a plist. */
+export const socket = (host: string, port: number | string) => ({ SockNodeName: host, SockServiceName: String(port) });
