@@ -179,7 +179,9 @@ describe.skipIf(!isRoot)("a plist of the original (as root: port 80)", () => {
 
   test("outside launchd: ESRCH becomes a sentence", async () => {
     const process = Bun.spawn([stage.program, "true"], { stderr: "pipe" });
-    expect(await process.stderr.text()).toContain("error activating launch socket: this process was not started by launchd");
+    expect(await process.stderr.text()).toContain(
+      "error activating launch socket: this process was not started by launchd",
+    );
     expect(await process.exited).toBe(1);
   });
 
@@ -243,7 +245,11 @@ describe.skipIf(!isRoot)("a plist of the original (as root: port 80)", () => {
   const redisClient = peer("redis-cli", "redis-tools");
   test.skipIf(!redis || !redisClient)("with Redis, which does not speak HTTP (package redis-server)", async () => {
     const configuration = await stage.write("redis.conf", 'port 0\nsave ""\nappendonly no\ndaemonize no\n');
-    const script = await stage.write("redis", `#!/bin/sh\nexec ${redis} ${configuration} --unixsocket "$LAUNCH_PROGRAM_SOCKET_PATH"\n`, 0o755);
+    const script = await stage.write(
+      "redis",
+      `#!/bin/sh\nexec ${redis} ${configuration} --unixsocket "$LAUNCH_PROGRAM_SOCKET_PATH"\n`,
+      0o755,
+    );
     const job = await stage.load({
       ...onPort80,
       UserName: "nobody",

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { alive } from "../support/processes.ts";
-import { seededRandom } from "../support/random.ts";
+import { seeded } from "../support/seed.ts";
 import { Stage, socket } from "../support/stage.ts";
 
 const free = { Sockets: { Socket: socket("127.0.0.1", 0) } };
@@ -11,16 +11,12 @@ const free = { Sockets: { Socket: socket("127.0.0.1", 0) } };
 function ask(port: number): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let answer = "";
-  connect({ port, host: "127.0.0.1" })
-    .setEncoding("utf8")
-    .on("connect", function () {
-      this.write("GET / HTTP/1.0\r\n\r\n");
-    })
-    .on("data", (text) => {
-      answer += text;
-    })
-    .on("error", reject)
-    .on("close", () => resolve(answer));
+  const client = connect({ port, host: "127.0.0.1" }).setEncoding("utf8");
+  client.on("connect", () => client.write("GET / HTTP/1.0\r\n\r\n"));
+  client.on("data", (text) => {
+    answer += text;
+  });
+  client.on("error", reject).on("close", () => resolve(answer));
   return promise;
 }
 
@@ -35,7 +31,7 @@ describe("--exit-idle-time", () => {
   afterAll(() => stage[Symbol.asyncDispose]());
 
   test("clients that come at random moments around 200 stops are all served", async () => {
-    const { next } = seededRandom();
+    const { below } = seeded();
     const job = await stage.load({
       ...free,
       ProgramArguments: [stage.program, "--log-level", "warn", "--exit-idle-time", "20ms", ...server],
@@ -46,7 +42,7 @@ describe("--exit-idle-time", () => {
         const answer = await ask(job.port());
         expect(answer).toMatch(/^HTTP\/1.1 200 .*"bytes":0}$/s);
         served++;
-        await Bun.sleep(next() * 60);
+        await Bun.sleep(below(60));
       }
     };
     await Promise.all([client(), client(), client()]);

@@ -30,9 +30,10 @@ describe("--pass-sockets", () => {
   const node = peer("node", "nodejs");
   test.skipIf(!node)("the program has the job's pid and its sockets at 3 and up (package nodejs)", async () => {
     const script = [node ?? "", await stage.copy("test/support/descriptor-server.mjs")];
-    const job = await become(script, { Sockets: { Web: free, Admin: [free, free] }, ProgramArguments: [
-      stage.program, "--socket-name", "Web", "--socket-name", "Admin", "--pass-sockets", ...script,
-    ] });
+    const job = await become(script, {
+      Sockets: { Web: free, Admin: [free, free] },
+      ProgramArguments: [stage.program, "--socket-name", "Web", "--socket-name", "Admin", "--pass-sockets", ...script],
+    });
     const { pid, env } = JSON.parse(await fetchText(job.port("Web")));
     expect(pid).toBe(job.pid as number);
     expect(env).toMatchObject({ LISTEN_FDS: "3", LISTEN_PID: String(pid), LISTEN_FDNAMES: "Web:Admin:Admin" });
@@ -61,8 +62,16 @@ describe("--pass-sockets", () => {
 
   test("an environment that is not UTF-8 stays as it is", async () => {
     const out = stage.path("environment");
-    const script = await stage.write("env.sh", `#!/bin/sh\nprintf %s "$ODD" > ${out}.new; mv ${out}.new ${out}; exec sleep 60`, 0o755);
-    const odd = await stage.write("odd.sh", `#!/bin/sh\nODD=$(printf 'a\\377b') exec ${stage.program} --pass-sockets ${script}\n`, 0o755);
+    const script = await stage.write(
+      "env.sh",
+      `#!/bin/sh\nprintf %s "$ODD" > ${out}.new; mv ${out}.new ${out}; exec sleep 60`,
+      0o755,
+    );
+    const odd = await stage.write(
+      "odd.sh",
+      `#!/bin/sh\nODD=$(printf 'a\\377b') exec ${stage.program} --pass-sockets ${script}\n`,
+      0o755,
+    );
     const job = await stage.load({ Sockets: { Socket: free }, RunAtLoad: true, ProgramArguments: [odd] });
     await waitFor("the script's report", () => existsSync(out));
     expect([...readFileSync(out)]).toEqual([0x61, 0xff, 0x62]);
@@ -126,15 +135,18 @@ describe("--pass-sockets", () => {
   });
 
   const tcsh = peer("tcsh", "tcsh");
-  test.skipIf(process.getuid?.() !== 0 || !tcsh)("through login_wrapper and tcsh is refused (package tcsh)", async () => {
-    await using user = await temporaryUser(tcsh ?? "");
-    const wrapper = await stage.copy("scripts/login_wrapper");
-    const job = await become([wrapper, "true"], { UserName: user.name });
-    await job.waitFor("its end", () => job.exits.length > 0);
-    expect(job.exits[0]).toMatchObject({ code: 1 });
-    expect(await job.stderr()).toMatch(/^login_wrapper: .*tcsh.*\n$/);
-    await job.unload();
-  });
+  test.skipIf(process.getuid?.() !== 0 || !tcsh)(
+    "through login_wrapper and tcsh is refused (package tcsh)",
+    async () => {
+      await using user = await temporaryUser(tcsh ?? "");
+      const wrapper = await stage.copy("scripts/login_wrapper");
+      const job = await become([wrapper, "true"], { UserName: user.name });
+      await job.waitFor("its end", () => job.exits.length > 0);
+      expect(job.exits[0]).toMatchObject({ code: 1 });
+      expect(await job.stderr()).toMatch(/^login_wrapper: .*tcsh.*\n$/);
+      await job.unload();
+    },
+  );
 
   const gunicorn = peer("gunicorn", "gunicorn");
   test.skipIf(!gunicorn)("gunicorn finds the sockets by LISTEN_FDS (package gunicorn)", async () => {
@@ -184,17 +196,22 @@ frontend web
   });
 
   const proxyd = existsSync("/lib/systemd/systemd-socket-proxyd") ? "/lib/systemd/systemd-socket-proxyd" : null;
-  test.skipIf(!proxyd && !process.env.CI)("systemd-socket-proxyd finds the sockets by sd_listen_fds (package systemd)", async () => {
-    const backend = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("behind proxyd") });
-    const job = await become([proxyd ?? "", `127.0.0.1:${backend.port}`]);
-    expect(await fetchText(job.port())).toBe("behind proxyd");
-    await job.unload();
-    await backend.stop(true);
-  });
+  test.skipIf(!proxyd && !process.env.CI)(
+    "systemd-socket-proxyd finds the sockets by sd_listen_fds (package systemd)",
+    async () => {
+      const backend = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("behind proxyd") });
+      const job = await become([proxyd ?? "", `127.0.0.1:${backend.port}`]);
+      expect(await fetchText(job.port())).toBe("behind proxyd");
+      await job.unload();
+      await backend.stop(true);
+    },
+  );
 
   const nginx = peer("nginx", "nginx-light");
   test.skipIf(!nginx)("nginx inherits descriptor 3 by its own variable NGINX (package nginx-light)", async () => {
-    const configuration = (port: number) => `daemon off; pid ${stage.path("nginx.pid")}; error_log ${stage.path("nginx.log")};
+    const configuration = (
+      port: number,
+    ) => `daemon off; pid ${stage.path("nginx.pid")}; error_log ${stage.path("nginx.log")};
        events {} http { access_log off; client_body_temp_path ${stage.path("b")}; proxy_temp_path ${stage.path("p")};
        fastcgi_temp_path ${stage.path("f")}; uwsgi_temp_path ${stage.path("u")}; scgi_temp_path ${stage.path("s")};
        server { listen 127.0.0.1:${port}; location / { return 200 "nginx $pid"; } } }`;

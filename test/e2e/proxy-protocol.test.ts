@@ -120,7 +120,10 @@ Group nogroup
         Sockets: { Socket: socket("127.0.0.1", 0) },
         RunAtLoad: true,
         ProgramArguments: [stage.program, apache ?? "", "-D", "FOREGROUND", "-f", configuration],
-        EnvironmentVariables: { LAUNCH_PROGRAM_TCP_ADDRESS: `127.0.0.1:${port}`, LAUNCH_PROGRAM_PROXY_PROTOCOL: version },
+        EnvironmentVariables: {
+          LAUNCH_PROGRAM_TCP_ADDRESS: `127.0.0.1:${port}`,
+          LAUNCH_PROGRAM_PROXY_PROTOCOL: version,
+        },
       });
       const { answer } = await exchange("127.0.0.1", job.port(), "GET /index.html HTTP/1.0\r\n\r\n");
       // Without the header Apache answers such a listener's clients with an error.
@@ -149,7 +152,9 @@ Group nogroup
       });
       const { answer } = await exchange("127.0.0.1", job.port(), "");
       expect(answer).toBe("heard");
-      expect(Buffer.concat(received).toString("latin1")).toMatch(version === "v1" ? /^PROXY TCP4 .*\r\n$/ : /^\r\n\r\n\0\r\nQUIT\n!\x11\0\x0c/);
+      const heard = Buffer.concat(received).toString("latin1");
+      expect(heard).toStartWith(version === "v1" ? "PROXY TCP4 127.0.0.1 " : "\r\n\r\n\0\r\nQUIT\n!");
+      expect(heard.length).toBe(version === "v1" ? heard.indexOf("\n") + 1 : 28);
       await job.unload();
       backend.stop(true);
     });

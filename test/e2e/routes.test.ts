@@ -34,7 +34,12 @@ describe("--route", () => {
     const job = await stage.load({
       ...twoSockets,
       ProgramArguments: [
-        stage.program, "--route", "HTTP=", "--route", "HTTPS=", ...(await stage.script("two-servers.ts")),
+        stage.program,
+        "--route",
+        "HTTP=",
+        "--route",
+        "HTTPS=",
+        ...(await stage.script("two-servers.ts")),
       ],
     });
     expect(JSON.parse(await text(job.port("HTTP")))).toMatchObject({ name: "HTTP" });
@@ -63,7 +68,12 @@ describe("--route", () => {
     const job = await stage.load({
       ...twoSockets,
       ProgramArguments: [
-        stage.program, "--route", `HTTP=127.0.0.1:${backend.port}`, "--route", `HTTPS=${stage.path("nobody.sock")}`, "-",
+        stage.program,
+        "--route",
+        `HTTP=127.0.0.1:${backend.port}`,
+        "--route",
+        `HTTPS=${stage.path("nobody.sock")}`,
+        "-",
       ],
     });
     const waiting = text(job.port("HTTPS"));

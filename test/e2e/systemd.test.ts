@@ -68,11 +68,15 @@ describe.skipIf(!activate)("under systemd-socket-activate (package systemd)", ()
 
   test("a name that is not there is a sentence that says which are", async () => {
     const port = await freePort();
-    await activated(["--fdname=web", "-l", `127.0.0.1:${port}`], ["--socket-name", "Web", "true"], async ({ stderr, exited }) => {
-      await fetch(`http://127.0.0.1:${port}/`).catch(() => {});
-      expect(await exited).toBe(1);
-      expect(stderr()).toContain('error activating launch socket: no socket named "Web" was passed, only "web"');
-    });
+    await activated(
+      ["--fdname=web", "-l", `127.0.0.1:${port}`],
+      ["--socket-name", "Web", "true"],
+      async ({ stderr, exited }) => {
+        await fetch(`http://127.0.0.1:${port}/`).catch(() => {});
+        expect(await exited).toBe(1);
+        expect(stderr()).toContain('error activating launch socket: no socket named "Web" was passed, only "web"');
+      },
+    );
   });
 
   test("a datagram socket is refused", async () => {
@@ -81,14 +85,18 @@ describe.skipIf(!activate)("under systemd-socket-activate (package systemd)", ()
       const socket = await Bun.udpSocket({ connect: { hostname: "127.0.0.1", port } });
       socket.send("wake up");
       expect(await exited).toBe(1);
-      expect(stderr()).toMatch(/error activating launch socket: descriptor 3 of ".*" is a datagram socket \(127\.0\.0\.1:\d+\)/);
+      expect(stderr()).toMatch(
+        /error activating launch socket: descriptor 3 of ".*" is a datagram socket \(127\.0\.0\.1:\d+\)/,
+      );
       socket.close();
     });
   });
 
   test("routes go by the sockets' names", async () => {
     const [first, second] = [await freePort(), await freePort()];
-    const backends = ["first", "second"].map((text) => Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response(text) }));
+    const backends = ["first", "second"].map((text) =>
+      Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response(text) }),
+    );
     const routes = backends.flatMap(({ port }, index) => ["--route", `${"AB"[index]}=127.0.0.1:${port}`]);
     const options = ["--fdname=A:B", "-l", `127.0.0.1:${first}`, "-l", `127.0.0.1:${second}`];
     await activated(options, [...routes, "-"], async ({ stop }) => {
@@ -101,13 +109,26 @@ describe.skipIf(!activate)("under systemd-socket-activate (package systemd)", ()
 
   test("sockets are handed over by --pass-sockets", async () => {
     const port = await freePort();
-    const reply = "import sys, os, socket; c = socket.socket(fileno=3).accept()[0]; c.sendall(('%s %s' % (os.environ['LISTEN_FDNAMES'], os.environ['LISTEN_PID'] == str(os.getpid()))).encode())";
-    await activated(["--fdname=web", "-l", `127.0.0.1:${port}`], ["--pass-sockets", "python3", "-c", reply], async ({ exited }) => {
-      let answer = "";
-      await Bun.connect({ hostname: "127.0.0.1", port, socket: { data: (_, data) => { answer += data.toString(); } } });
-      expect(await exited).toBe(0);
-      await waitFor("the answer", () => answer !== "");
-      expect(answer).toBe("web True");
-    });
+    const reply =
+      "import sys, os, socket; c = socket.socket(fileno=3).accept()[0]; c.sendall(('%s %s' % (os.environ['LISTEN_FDNAMES'], os.environ['LISTEN_PID'] == str(os.getpid()))).encode())";
+    await activated(
+      ["--fdname=web", "-l", `127.0.0.1:${port}`],
+      ["--pass-sockets", "python3", "-c", reply],
+      async ({ exited }) => {
+        let answer = "";
+        await Bun.connect({
+          hostname: "127.0.0.1",
+          port,
+          socket: {
+            data: (_, data) => {
+              answer += data.toString();
+            },
+          },
+        });
+        expect(await exited).toBe(0);
+        await waitFor("the answer", () => answer !== "");
+        expect(answer).toBe("web True");
+      },
+    );
   });
 });

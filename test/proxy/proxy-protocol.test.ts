@@ -11,7 +11,8 @@ const signature = [0x0d, 0x0a, 0x0d, 0x0a, 0, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54
 const ports = [0xdc, 0x04, 0x01, 0xbb];
 
 describe("PROXY protocol version 1", () => {
-  const header = (ends: Parameters<typeof encodeProxyHeader>[1]) => Buffer.from(encodeProxyHeader("v1", ends)).toString("latin1");
+  const header = (ends: Parameters<typeof encodeProxyHeader>[1]) =>
+    Buffer.from(encodeProxyHeader("v1", ends)).toString("latin1");
 
   test("tells IPv4 addresses and ports", () => {
     expect(header(client("192.168.0.1", "192.168.0.11"))).toBe("PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n");
@@ -42,14 +43,36 @@ describe("PROXY protocol version 2", () => {
 
   test("tells IPv4 addresses and ports in network order", () => {
     expect(header(client("192.168.0.1", "::ffff:192.168.0.11"))).toEqual([
-      ...signature, 0x21, 0x11, 0, 12, 192, 168, 0, 1, 192, 168, 0, 11, ...ports,
+      ...signature,
+      0x21,
+      0x11,
+      0,
+      12,
+      192,
+      168,
+      0,
+      1,
+      192,
+      168,
+      0,
+      11,
+      ...ports,
     ]);
   });
 
   test("tells IPv6 addresses and ports", () => {
     const first = [0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
     const second = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
-    expect(header(client("2001:db8::1", "fe80::2%en0"))).toEqual([...signature, 0x21, 0x21, 0, 36, ...first, ...second, ...ports]);
+    expect(header(client("2001:db8::1", "fe80::2%en0"))).toEqual([
+      ...signature,
+      0x21,
+      0x21,
+      0,
+      36,
+      ...first,
+      ...second,
+      ...ports,
+    ]);
   });
 
   test("has the family AF_UNSPEC and no addresses for a Unix client", () => {
