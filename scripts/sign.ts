@@ -35,7 +35,7 @@ const VM_PAGE_SIZE = 0x4000;
  * @throws MachOError when there is no room made for a signature (an LC_CODE_SIGNATURE command and the end of the
  * file to put it at; every linker for macOS makes it).
  */
-export function sign(bytes: Uint8Array, identifier: string): Uint8Array {
+export function sign(bytes: Uint8Array, identifier: string): Uint8Array<ArrayBuffer> {
   const { text, linkedit, signature, signatureCommand } = signedParts(readMachO(bytes));
   const codeLimit = signature.offset;
   if (signature.offset + signature.size !== bytes.length || linkedit.fileoff + linkedit.filesize !== bytes.length)
