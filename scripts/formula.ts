@@ -1,0 +1,118 @@
+/**
+ * The Homebrew formula of a release.
+ *
+ * What it may contain was read from Homebrew's own source: `Library/Homebrew/service.rb` for the service block (a
+ * socket given as a string is named "listeners" in the property list, one given by a key has the key's name) and
+ * `requirements/macos_requirement.rb` (`depends_on macos:` with a version is satisfied on Linux too, so it takes
+ * `depends_on :macos` beside it; Homebrew 6 wants the version inside `on_macos` then).
+ */
+
+/** Where an archive can be had, and the SHA-256 of its bytes in hexadecimal. */
+export interface Download {
+  readonly url: string;
+  readonly sha256: string;
+}
+
+export interface Release {
+  readonly version: string;
+  readonly homepage: string;
+  readonly arm64: Download;
+  readonly x64: Download;
+}
+
+/**
+ * Returns the text of launch_socket_server.rb.
+ *
+ * @throws Error when a value could end the Ruby string that it is written into.
+ */
+export function formula({ version, homepage, arm64, x64 }: Release): string {
+  return `class LaunchSocketServer < Formula
+  desc "Bind to privileged ports without running a server as root"
+  homepage ${ruby(homepage)}
+  version ${ruby(version)}
+  license "MIT"
+
+  on_arm do
+    url ${ruby(arm64.url)}
+    sha256 ${ruby(arm64.sha256)}
+  end
+  on_intel do
+    url ${ruby(x64.url)}
+    sha256 ${ruby(x64.sha256)}
+  end
+
+  depends_on :macos
+
+  on_macos do
+    depends_on macos: :ventura
+  end
+
+  def install
+    sbin.install "sbin/launch_socket_server"
+    (libexec/"launch_socket_server").install "libexec/launch_socket_server/login_wrapper"
+    man8.install "share/man/man8/launch_socket_server.8"
+    pkgshare.install "share/launch_socket_server/examples"
+    prefix.install "README.md", "LICENSE", "NOTICES"
+  end
+
+  def caveats
+    <<~EOS
+      The service listens on 127.0.0.1:80 and passes connections on to a server of yours on
+      127.0.0.1:8080. Start it as yourself, without sudo: launchd opens the port for you, and
+      under sudo the service would run as root. (Port 80 on all addresses is known to work so;
+      if launchd refuses 127.0.0.1:80, run a daemon with a UserName instead: see README.md and
+      the examples in #{opt_pkgshare}/examples.)
+    EOS
+  end
+
+  service do
+    run [opt_sbin/"launch_socket_server", "-"]
+    environment_variables LAUNCH_PROGRAM_TCP_ADDRESS: "127.0.0.1:8080"
+    keep_alive true
+    log_path var/"log/launch_socket_server.log"
+    error_log_path var/"log/launch_socket_server.log"
+    sockets Socket: "tcp://127.0.0.1:80"
+  end
+
+  test do
+    require "socket"
+
+    program = opt_sbin/"launch_socket_server"
+    assert_includes shell_output("#{program} 2>&1", 1), "usage: #{program} "
+    assert_match version.to_s, shell_output("#{program} --version")
+
+    # A server on a Unix socket, reached through the program on a port of the test's own.
+    backend = UNIXServer.new(testpath/"backend.sock")
+    answering = Thread.new do
+      client = backend.accept
+      client.write "pong to #{client.gets}"
+      client.close
+    end
+    port = free_port
+    ENV["LAUNCH_PROGRAM_SOCKET_PATH"] = (testpath/"backend.sock").to_s
+    pid = spawn program.to_s, "--listen", "127.0.0.1:#{port}", "-"
+    begin
+      client = nil
+      100.times do
+        client = TCPSocket.new("127.0.0.1", port)
+        break
+      rescue Errno::ECONNREFUSED
+        sleep 0.1
+      end
+      client.puts "ping"
+      assert_equal "pong to ping\\n", client.read
+      answering.join
+    ensure
+      Process.kill "TERM", pid
+      Process.wait pid
+    end
+    assert_equal 0, $CHILD_STATUS.exitstatus
+  end
+end
+`;
+}
+
+function ruby(text: string): string {
+  if (/["\\#\p{Cc}]/u.test(text)) throw new Error(`cannot write the formula: "${text}" does not fit into it`);
+  return `"${text}"`;
+}

@@ -1,0 +1,136 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse } from "plist";
+import { type Entry, gzip, tar } from "../../scripts/archive.ts";
+import { formula, type Release } from "../../scripts/formula.ts";
+import { brewInstall } from "../support/homebrew.ts";
+import { peer } from "../support/peers.ts";
+
+const ruby = peer("ruby", "ruby");
+const { version } = (await Bun.file("package.json").json()) as { version: string };
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+describe("formula", () => {
+  const release: Release = {
+    version: "1.2.3",
+    homepage: "https://example.com/project",
+    arm64: { url: "https://example.com/arm64.tar.gz", sha256: "a".repeat(64) },
+    x64: { url: "https://example.com/x64.tar.gz", sha256: "b".repeat(64) },
+  };
+
+  test("refuses what would end a Ruby string or run in it", () => {
+    for (const bad of ['"; system("false"); "', "#{1}", "back\\slash", "line\nbreak"])
+      expect(() => formula({ ...release, homepage: bad })).toThrow("cannot write the formula");
+  });
+
+  test("has no line longer than Homebrew's style allows", () => {
+    // `brew style` allows 118 columns, but for long URLs.
+    for (const line of formula(release).split("\n")) expect(line.length).toBeLessThanOrEqual(118);
+  });
+});
+
+describe.skipIf(ruby === null)("formula, installed by a stand-in for Homebrew (Debian package ruby)", () => {
+  let folder: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "formula-"));
+  });
+
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  /** Writes an archive laid out as a release's, and a formula that names it. */
+  async function prepare(program: Uint8Array<ArrayBuffer>): Promise<{ path: string; archive: string }> {
+    const file = (path: string, mode: number, content: Uint8Array<ArrayBuffer>): Entry => ({
+      path: `launch_socket_server-${version}-test/${path}`,
+      mode,
+      content,
+    });
+    const archive = join(folder, "archive.tar.gz");
+    const content = gzip(
+      tar([
+        file("sbin/launch_socket_server", 0o755, program),
+        file("libexec/launch_socket_server/login_wrapper", 0o755, bytes("#!/bin/sh\n")),
+        file("share/man/man8/launch_socket_server.8", 0o644, bytes(".Dd\n")),
+        file("share/launch_socket_server/examples/example.plist", 0o644, bytes("<plist/>\n")),
+        ...["README.md", "LICENSE", "NOTICES"].map((name) => file(name, 0o644, bytes(`${name}\n`))),
+      ]),
+    );
+    await Bun.write(archive, content);
+    const download = { url: Bun.pathToFileURL(archive).href, sha256: Bun.SHA256.hash(content, "hex") };
+    const path = join(folder, "launch_socket_server.rb");
+    const elsewhere = { url: "file:///nowhere.tar.gz", sha256: "0".repeat(64) };
+    await Bun.write(path, formula({ version, homepage: "https://example.com", arm64: download, x64: elsewhere }));
+    return { path, archive };
+  }
+
+  const install = async (test?: "test") => {
+    const { path } = await prepare(bytes("#!/bin/sh\nexit 3\n"));
+    return brewInstall(ruby ?? "", path, join(folder, "homebrew"), "arm", test);
+  };
+
+  test("puts everything where the original's formula puts it", async () => {
+    const { prefix } = await install();
+    const files = await readdir(prefix, { recursive: true, withFileTypes: true });
+    const paths = files.filter((file) => file.isFile()).map((file) => join(file.parentPath, file.name));
+    expect(paths.map((path) => path.slice(prefix.length + 1)).sort()).toEqual([
+      "LICENSE",
+      "NOTICES",
+      "README.md",
+      "libexec/launch_socket_server/login_wrapper",
+      "sbin/launch_socket_server",
+      "share/launch_socket_server/examples/example.plist",
+      "share/man/man8/launch_socket_server.8",
+    ]);
+    for (const program of ["sbin/launch_socket_server", "libexec/launch_socket_server/login_wrapper"])
+      expect((await stat(join(prefix, program))).mode & 0o777).toBe(0o755);
+  });
+
+  test("is for macOS 13 and newer, and not for Linux", async () => {
+    expect((await install()).requirements).toEqual(["macos", "macos=>ventura on macOS"]);
+  });
+
+  test("has a service whose socket has the name that the program asks for, on this machine alone", async () => {
+    const installed = await install();
+    expect(parse(await Bun.file(installed.plist).text())).toEqual({
+      Label: "homebrew.mxcl.launch_socket_server",
+      ProgramArguments: [`${installed.opt_prefix}/sbin/launch_socket_server`, "-"],
+      RunAtLoad: true,
+      StandardOutPath: join(folder, "homebrew/var/log/launch_socket_server.log"),
+      StandardErrorPath: join(folder, "homebrew/var/log/launch_socket_server.log"),
+      EnvironmentVariables: { LAUNCH_PROGRAM_TCP_ADDRESS: "127.0.0.1:8080" },
+      KeepAlive: true,
+      Sockets: { Socket: { SockNodeName: "127.0.0.1", SockServiceName: "80", SockProtocol: "TCP" } },
+      LimitLoadToSessionType: ["Aqua", "Background", "LoginWindow", "StandardIO", "System"],
+    });
+    expect(installed.requires_root).toBe(false);
+  });
+
+  test("says in its caveats what listens where, in lines that fit a terminal", async () => {
+    const { caveats, opt_prefix } = await install();
+    expect(caveats).toContain("127.0.0.1:80");
+    expect(caveats).toContain("127.0.0.1:8080");
+    expect(caveats).toContain("without sudo");
+    expect(caveats.split("\n").length).toBeLessThanOrEqual(8);
+    for (const line of caveats.replace(opt_prefix, "").split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+  });
+
+  test("refuses an archive that is not the one it was written for", async () => {
+    const { path, archive } = await prepare(bytes("#!/bin/sh\n"));
+    const changed = await Bun.file(archive).bytes();
+    changed[changed.length - 1] = (changed[changed.length - 1] ?? 0) ^ 1;
+    await Bun.write(archive, changed);
+    await expect(brewInstall(ruby ?? "", path, join(folder, "homebrew"), "arm")).rejects.toThrow("SHA-256 mismatch");
+  });
+
+  test("has a test that the program of this machine passes", async () => {
+    const { path } = await prepare(await Bun.file("sbin/launch_socket_server").bytes());
+    const installed = await brewInstall(ruby ?? "", path, join(folder, "homebrew"), "arm", "test");
+    expect(installed.version).toBe(version);
+  });
+
+  test("has a test that a program which does nothing fails", async () => {
+    await expect(install("test")).rejects.toThrow("ended with 3 instead of 1");
+  });
+});

@@ -1,0 +1,47 @@
+/** Installs a formula with the stand-in for Homebrew beside this file, which needs Ruby. */
+import { join } from "node:path";
+
+/** What the formula said, and where the stand-in put things. */
+export interface Installation {
+  readonly desc: string;
+  readonly homepage: string;
+  readonly version: string;
+  readonly license: string;
+  readonly url: string;
+  readonly sha256: string;
+  readonly requirements: readonly string[];
+  readonly caveats: string;
+  readonly requires_root: boolean;
+  /** The keg, and the link that stays the same from version to version. */
+  readonly prefix: string;
+  readonly opt_prefix: string;
+  /** The property list that `brew services start` would give to launchd. */
+  readonly plist: string;
+}
+
+/**
+ * Installs into `prefix`, a folder that the caller removes; `test` runs the formula's own test too.
+ *
+ * @throws Error with everything that Ruby said when anything fails.
+ */
+export async function brewInstall(
+  ruby: string,
+  formula: string,
+  prefix: string,
+  processor: "arm" | "intel",
+  test?: "test",
+): Promise<Installation> {
+  const standIn = join(import.meta.dir, "homebrew.rb");
+  const brew = Bun.spawn([ruby, "-w", standIn, formula, prefix, processor, ...(test === undefined ? [] : [test])], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [status, stdout, stderr] = await Promise.all([
+    brew.exited,
+    new Response(brew.stdout).text(),
+    new Response(brew.stderr).text(),
+  ]);
+  if (status !== 0) throw new Error(`brew install ended with ${status}: ${stdout}${stderr}`);
+  return JSON.parse(stdout) as Installation;
+}
