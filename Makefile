@@ -48,6 +48,10 @@ fix: build/dependencies ## let formatter and linter mend what they can
 demo: $(PROGRAM) ## a small server behind the program on this machine; KEEP=1 leaves it running
 	@$(BUN) scripts/demo.ts $(if $(KEEP),--keep)
 
+.PHONY: dist
+dist: build/dependencies ## what is released, for every system, in dist/; RELEASE_URL=where it will be
+	@$(BUN) scripts/dist.ts
+
 # Never builds: an install under sudo must not leave files of root in the checkout.
 .PHONY: install
 install: ## install what `make` built below PREFIX (/usr/local); DESTDIR for packagers

@@ -1,0 +1,168 @@
+/**
+ * Builds what is released, for every system, on any system:
+ *
+ *   [RELEASE_URL=https://…] bun scripts/dist.ts
+ *
+ * puts into dist/ an archive for each system, SHA256SUMS over the archives, and the Homebrew formula that installs
+ * them. The formula names the archives below RELEASE_URL, or where they are on this machine if there is none. The
+ * archives' bytes depend on the sources and the lock file alone.
+ */
+import { chmod, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type Entry, gzip, tar } from "./archive.ts";
+import { formula } from "./formula.ts";
+import { notices } from "./notices.ts";
+import { fetchRuntimes, TARGETS, type Target } from "./runtimes.ts";
+import { sign } from "./sign.ts";
+import { findProblems } from "./verify-signature.ts";
+
+const NAME = "launch_socket_server";
+const OUTDIR = "dist";
+const MAN_PAGE = `share/man/man8/${NAME}.8`;
+const EXAMPLES = `share/${NAME}/examples`;
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+interface Archive {
+  readonly target: Target;
+  readonly file: string;
+  readonly sha256: string;
+}
+
+async function main(): Promise<void> {
+  const { version } = (await Bun.file("package.json").json()) as { version: string };
+  const common = await commonEntries();
+  console.log("Getting the runtimes that bun.lock names");
+  const runtimes = await fetchRuntimes();
+
+  await rm(OUTDIR, { recursive: true, force: true });
+  await mkdir(OUTDIR, { recursive: true });
+  try {
+    const archives: Archive[] = [];
+    for (const [i, target] of TARGETS.entries()) {
+      process.stdout.write(`[${i + 1}/${TARGETS.length}] ${target}:`);
+      const program = await compile(target, runtimes[target], join(OUTDIR, "compiled"));
+      progress("packing");
+      const root = `${NAME}-${version}-${target}`;
+      const file = `${root}.tar.gz`;
+      const bytes = gzip(tar(layout(root, program, common)));
+      await Bun.write(join(OUTDIR, file), bytes);
+      archives.push({ target, file, sha256: Bun.SHA256.hash(bytes, "hex") });
+      console.log(` ${OUTDIR}/${file}, ${(bytes.length / 1e6).toFixed(1)} MB`);
+    }
+    await Bun.write(join(OUTDIR, "SHA256SUMS"), archives.map(({ sha256, file }) => `${sha256}  ${file}\n`).join(""));
+    await Bun.write(join(OUTDIR, `${NAME}.rb`), writeFormula(version, archives));
+  } catch (error) {
+    // Half of a release must not be taken for a whole one.
+    process.stdout.write("\n");
+    await rm(OUTDIR, { recursive: true, force: true });
+    throw error;
+  }
+  console.log(`Wrote ${OUTDIR}/SHA256SUMS and ${OUTDIR}/${NAME}.rb`);
+}
+
+function progress(step: string): void {
+  process.stdout.write(` ${step} …`);
+}
+
+/** Compiles the program for a target; a Mac's is signed and then checked by the independent verifier. */
+async function compile(target: Target, runtime: string, folder: string): Promise<Bytes> {
+  progress("compiling");
+  const outfile = join(folder, NAME);
+  const options = ["--target", `bun-${target}`, "--runtime", runtime, "--outfile", outfile];
+  const compiler = Bun.spawn([process.execPath, "scripts/build.ts", ...options], {
+    stdin: "ignore",
+    stdout: "inherit",
+    stderr: "inherit",
+  });
+  if ((await compiler.exited) !== 0) throw new Error(`cannot build for ${target}: the compiler failed (see above)`);
+  let program = await Bun.file(outfile).bytes();
+  if (target.startsWith("darwin")) {
+    progress("signing");
+    program = sign(program, NAME);
+    progress("verifying");
+    const problems = findProblems(program, NAME);
+    if (problems.length > 0) throw new Error(`cannot sign for ${target}: ${problems.join("; ")}`);
+    if (process.platform === "darwin") await askCodesign(outfile, program);
+  }
+  await rm(folder, { recursive: true });
+  return program;
+}
+
+/** On a Mac, the system's own opinion in addition. */
+async function askCodesign(path: string, program: Bytes): Promise<void> {
+  await Bun.write(path, program);
+  await chmod(path, 0o755);
+  const codesign = Bun.spawnSync(["/usr/bin/codesign", "--verify", "--strict", path]);
+  if (codesign.exitCode !== 0) throw new Error(`codesign rejects ${path}: ${codesign.stderr.toString().trim()}`);
+}
+
+/** What all archives have in common, by path. @throws Error with a sentence when something of it is missing. */
+async function commonEntries(): Promise<Map<string, Entry>> {
+  const entries = new Map<string, Entry>();
+  const add = async (path: string, source: string, mode: number) => {
+    const file = Bun.file(source);
+    if (!(await file.exists())) throw new Error(`cannot pack a release: ${source} is missing`);
+    entries.set(path, { path, mode, content: await file.bytes() });
+  };
+  await add(`libexec/${NAME}/login_wrapper`, "scripts/login_wrapper", 0o755);
+  await add(MAN_PAGE, MAN_PAGE, 0o644);
+  for (const document of ["README.md", "LICENSE"]) await add(document, document, 0o644);
+  const examples = await readdir(EXAMPLES, { recursive: true, withFileTypes: true }).catch(() => []);
+  for (const example of examples) {
+    // Finder's and editors' hidden files are no part of the sources.
+    if (!example.isFile() || example.name.startsWith(".")) continue;
+    const path = join(example.parentPath, example.name);
+    const executable = ((await stat(path)).mode & 0o100) !== 0;
+    await add(path, path, executable ? 0o755 : 0o644);
+  }
+  entries.set("NOTICES", { path: "NOTICES", mode: 0o644, content: new TextEncoder().encode(await notices()) });
+  return entries;
+}
+
+/** All entries of one archive, below one folder, every folder before what is in it, in the order of their bytes. */
+function layout(root: string, program: Bytes, common: ReadonlyMap<string, Entry>): Entry[] {
+  const files = new Map(common);
+  files.set(`sbin/${NAME}`, { path: `sbin/${NAME}`, mode: 0o755, content: program });
+  const folders = new Set([EXAMPLES]);
+  for (const path of [...files.keys(), `${EXAMPLES}/`]) {
+    for (let slash = path.indexOf("/"); slash > 0; slash = path.indexOf("/", slash + 1))
+      folders.add(path.slice(0, slash));
+  }
+  const entries = [...files.values(), ...[...folders].map((path) => ({ path, mode: 0o755, content: null }))];
+  const below = entries.map((entry) => ({ ...entry, path: `${root}/${entry.path}` }));
+  return [
+    { path: root, mode: 0o755, content: null },
+    ...below.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path))),
+  ];
+}
+
+function writeFormula(version: string, archives: readonly Archive[]): string {
+  const base = (process.env.RELEASE_URL || Bun.pathToFileURL(OUTDIR).href).replace(/\/+$/, "");
+  const download = (wanted: Target) => {
+    const archive = archives.find(({ target }) => target === wanted);
+    if (archive === undefined) throw new Error(`there is no archive for ${wanted}`);
+    return { url: `${base}/${archive.file}`, sha256: archive.sha256 };
+  };
+  return formula({
+    version,
+    homepage: homepageOf(base),
+    arm64: download("darwin-arm64"),
+    x64: download("darwin-x64"),
+  });
+}
+
+/** The project that a release lies in; for a release on this machine alone, the one that ours stands in for. */
+function homepageOf(base: string): string {
+  const [project, rest] = base.split("/releases/");
+  if (project !== undefined && rest !== undefined) return project;
+  return "https://github.com/mistydemeo/launch_socket_server";
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof Error)) throw error;
+  console.error(`launch_socket_server: ${error.message}`);
+  process.exit(1);
+}
