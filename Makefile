@@ -8,7 +8,8 @@ KEEP ?=
 BUN_VERSION := $(shell sed -n 's/.*"bun": "\(.*\)".*/\1/p' package.json)
 BUN := build/bun-$(BUN_VERSION)/bun
 PROGRAM := sbin/launch_socket_server
-SOURCES := $(wildcard src/*.ts src/*/*.ts) scripts/build.ts package.json bun.lock
+SOURCES := $(wildcard src/*.ts src/*/*.ts) package.json bun.lock \
+	scripts/build.ts scripts/sign.ts scripts/macho.ts scripts/code-directory.ts
 
 .PHONY: all
 all: $(PROGRAM)

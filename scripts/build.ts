@@ -9,6 +9,7 @@
 import { mkdir, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
+import { signFile } from "./sign.ts";
 
 const { values } = parseArgs({
   options: {
@@ -53,5 +54,7 @@ if (status !== 0) {
   process.stderr.write(stdout + stderr);
   process.exit(status);
 }
+// Bun leaves a signature that does not fit the program on what it compiles for Macs with Intel processors.
+if (darwin) await signFile(fresh, "launch_socket_server");
 await rename(fresh, outfile);
 await Bun.$`rmdir ${outfile}.new`.quiet();

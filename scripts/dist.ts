@@ -7,13 +7,12 @@
  * them. The formula names the archives below RELEASE_URL, or where they are on this machine if there is none. The
  * archives' bytes depend on the sources and the lock file alone.
  */
-import { chmod, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Entry, gzip, tar } from "./archive.ts";
 import { formula } from "./formula.ts";
 import { notices } from "./notices.ts";
 import { fetchRuntimes, TARGETS, type Target } from "./runtimes.ts";
-import { sign } from "./sign.ts";
 import { findProblems } from "./verify-signature.ts";
 
 const NAME = "launch_socket_server";
@@ -65,7 +64,7 @@ function progress(step: string): void {
   process.stdout.write(` ${step} …`);
 }
 
-/** Compiles the program for a target; a Mac's is signed and then checked by the independent verifier. */
+/** Compiles the program for a target; a Mac's comes signed, which is then checked. */
 async function compile(target: Target, runtime: string, folder: string): Promise<Bytes> {
   progress("compiling");
   const outfile = join(folder, NAME);
@@ -76,23 +75,19 @@ async function compile(target: Target, runtime: string, folder: string): Promise
     stderr: "inherit",
   });
   if ((await compiler.exited) !== 0) throw new Error(`cannot build for ${target}: the compiler failed (see above)`);
-  let program = await Bun.file(outfile).bytes();
+  const program = await Bun.file(outfile).bytes();
   if (target.startsWith("darwin")) {
-    progress("signing");
-    program = sign(program, NAME);
-    progress("verifying");
+    progress("verifying the signature");
     const problems = findProblems(program, NAME);
-    if (problems.length > 0) throw new Error(`cannot sign for ${target}: ${problems.join("; ")}`);
-    if (process.platform === "darwin") await askCodesign(outfile, program);
+    if (problems.length > 0) throw new Error(`cannot release for ${target}: bad signature: ${problems.join("; ")}`);
+    if (process.platform === "darwin") askCodesign(outfile);
   }
   await rm(folder, { recursive: true });
   return program;
 }
 
 /** On a Mac, the system's own opinion in addition. */
-async function askCodesign(path: string, program: Bytes): Promise<void> {
-  await Bun.write(path, program);
-  await chmod(path, 0o755);
+function askCodesign(path: string): void {
   const codesign = Bun.spawnSync(["/usr/bin/codesign", "--verify", "--strict", path]);
   if (codesign.exitCode !== 0) throw new Error(`codesign rejects ${path}: ${codesign.stderr.toString().trim()}`);
 }

@@ -57,9 +57,8 @@ program with your changed versions, and you may reverse-engineer it for debuggin
 2. Change what you want to change, and build Bun as its documentation describes
    (https://bun.com/docs/project/contributing).
 3. In a checkout of this program's source, which is complete and MIT-licensed, run
-   \`make\` once, and then build the program around your Bun:
+   \`make\` once, and then build the program around your Bun (for a Mac, this signs it too):
    bun scripts/build.ts --runtime PATH/TO/YOUR/BUN --outfile sbin/launch_socket_server
-4. For a Mac, sign the result: bun scripts/sign.ts sbin/launch_socket_server
 `;
 }
 

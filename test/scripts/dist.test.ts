@@ -53,7 +53,7 @@ describe("dist", () => {
       expect(output).toContain(`[${i + 1}/4] ${target}: compiling …`);
       expect(output).toContain(`dist/${archive(target)}`);
     });
-    expect(output).toContain("signing … verifying …");
+    expect(output).toContain("compiling … verifying the signature … packing …");
   });
 
   test("makes the same bytes in another folder", async () => {
@@ -144,7 +144,7 @@ describe("dist, when something is wrong", () => {
     await Bun.write(signer, content.replace("setUint32(12, CS_ADHOC)", "setUint32(12, CS_ADHOC | 0x10000)"));
     const { status, stderr } = await dist(second);
     expect(stderr).toBe(
-      "launch_socket_server: cannot sign for darwin-arm64: the CodeDirectory's flags is 0x10002 instead of 0x2\n",
+      "launch_socket_server: cannot release for darwin-arm64: bad signature: the CodeDirectory's flags is 0x10002 instead of 0x2\n",
     );
     expect(status).toBe(1);
     expect(await readdir(second)).not.toContain("dist");

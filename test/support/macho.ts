@@ -32,12 +32,13 @@ export function tinyExecutable(): Uint8Array {
   return bytes;
 }
 
-/** Compiles the program for a Mac into `folder`, as Bun does it: not yet signed by us. */
+/** Compiles the program for a Mac into `folder` by Bun alone: not signed by us. */
 export async function compileForMac(target: Target & `darwin-${string}`, folder: string): Promise<Uint8Array> {
   const runtimes = await fetchRuntimes();
   const outfile = join(folder, target, "launch_socket_server");
-  const options = ["--target", `bun-${target}`, "--runtime", runtimes[target], "--outfile", outfile];
-  const build = Bun.spawn([process.execPath, "scripts/build.ts", ...options], { stdout: "inherit", stderr: "inherit" });
-  if ((await build.exited) !== 0) throw new Error(`building for ${target} failed`);
+  const options = [`--target=bun-${target}`, `--compile-executable-path=${runtimes[target]}`, `--outfile=${outfile}`];
+  const define = '--define=LAUNCHD_LIBRARY="/usr/lib/libSystem.B.dylib"';
+  const build = Bun.spawnSync([process.execPath, "build", "--compile", define, ...options, "src/main.ts"]);
+  if (build.exitCode !== 0) throw new Error(`building for ${target} failed: ${build.stderr.toString()}`);
   return Bun.file(outfile).bytes();
 }
