@@ -3,10 +3,12 @@ import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "plist";
-import { type Entry, gzip, tar } from "../../scripts/archive.ts";
+import { type Entry, tar } from "../../scripts/archive.ts";
 import { formula, type Release } from "../../scripts/formula.ts";
 import { brewInstall } from "../support/homebrew.ts";
+import { Launchd } from "../support/launchd.ts";
 import { peer } from "../support/peers.ts";
+import { waitFor } from "../support/wait.ts";
 
 const ruby = peer("ruby", "ruby");
 const { version } = (await Bun.file("package.json").json()) as { version: string };
@@ -31,6 +33,22 @@ describe("formula", () => {
   });
 });
 
+/** The formula's ports are fixed, and another test may be using them just now. */
+async function serveWhenFree(port: number, answer: string): Promise<Bun.Server<undefined>> {
+  const servers: Bun.Server<undefined>[] = [];
+  const listens = () => {
+    try {
+      return servers.push(Bun.serve({ hostname: "127.0.0.1", port, fetch: () => new Response(answer) }));
+    } catch {
+      return 0;
+    }
+  };
+  await waitFor(`port ${port} is free`, listens, 60_000);
+  const [server] = servers;
+  if (server === undefined) throw new Error("unreachable: waitFor throws first");
+  return server;
+}
+
 describe.skipIf(ruby === null)("formula, installed by a stand-in for Homebrew (Debian package ruby)", () => {
   let folder: string;
 
@@ -48,7 +66,7 @@ describe.skipIf(ruby === null)("formula, installed by a stand-in for Homebrew (D
       content,
     });
     const archive = join(folder, "archive.tar.gz");
-    const content = gzip(
+    const content = Bun.gzipSync(
       tar([
         file("sbin/launch_socket_server", 0o755, program),
         file("libexec/launch_socket_server/login_wrapper", 0o755, bytes("#!/bin/sh\n")),
@@ -56,6 +74,7 @@ describe.skipIf(ruby === null)("formula, installed by a stand-in for Homebrew (D
         file("share/launch_socket_server/examples/example.plist", 0o644, bytes("<plist/>\n")),
         ...["README.md", "LICENSE", "NOTICES"].map((name) => file(name, 0o644, bytes(`${name}\n`))),
       ]),
+      { level: 1 },
     );
     await Bun.write(archive, content);
     const download = { url: Bun.pathToFileURL(archive).href, sha256: Bun.SHA256.hash(content, "hex") };
@@ -129,6 +148,20 @@ describe.skipIf(ruby === null)("formula, installed by a stand-in for Homebrew (D
     const installed = await brewInstall(ruby ?? "", path, join(folder, "homebrew"), "arm", "test");
     expect(installed.version).toBe(version);
   });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "has a service that launchd can run: port 80 leads to a server on 8080 (needs root)",
+    async () => {
+      const { path } = await prepare(await Bun.file("build/test/launch_socket_server").bytes());
+      const { plist } = await brewInstall(ruby ?? "", path, join(folder, "homebrew"), "arm");
+      await using _server = await serveWhenFree(8080, "from the server on 8080");
+      await (await serveWhenFree(80, "")).stop(true);
+      await using launchd = new Launchd({ folder });
+      await launchd.load(plist);
+      expect(await (await fetch("http://127.0.0.1:80/")).text()).toBe("from the server on 8080");
+    },
+    150_000,
+  );
 
   test("has a test that a program which does nothing fails", async () => {
     await expect(install("test")).rejects.toThrow("ended with 3 instead of 1");
