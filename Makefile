@@ -53,6 +53,10 @@ demo: $(PROGRAM) ## a small server behind the program on this machine; KEEP=1 le
 dist: build/dependencies ## what is released, for every system, in dist/; RELEASE_URL=where it will be
 	@$(BUN) scripts/dist.ts
 
+.PHONY: verify-macos
+verify-macos: $(PROGRAM) ## on a Mac: check what no other system can; it cleans up after itself
+	@scripts/verify-macos
+
 # Never builds: an install under sudo must not leave files of root in the checkout.
 .PHONY: install
 install: ## install what `make` built below PREFIX (/usr/local); DESTDIR for packagers

@@ -1,0 +1,157 @@
+/** What scripts/verify-macos checks, in the order in which it is done. */
+import { existsSync } from "node:fs";
+import { BlockingSocket, SocketError } from "./blocking-socket.ts";
+import { installByHomebrew, serveByHomebrew } from "./homebrew.ts";
+import { RELAY_CHECKS } from "./relay-checks.ts";
+import { type Bench, folderOf, type Place, run, Service, type ServiceOptions, until } from "./service.ts";
+
+export interface Check {
+  readonly name: string;
+  /** What has to be there: port 80 on 127.0.0.1, the right to become root, Homebrew. */
+  readonly needs: readonly ("port 80" | "root" | "Homebrew")[];
+  /** Throws an Error with a sentence when it fails. */
+  readonly run: (bench: Bench) => Promise<void>;
+}
+
+/** What the backend says about itself. */
+interface Who {
+  readonly uid: number;
+  readonly path: string;
+  readonly socket: string | undefined;
+  readonly args: readonly string[];
+}
+
+/** The PATH that launchd gives to its jobs. */
+const BARE_PATH = "/usr/bin:/bin:/usr/sbin:/sbin";
+const AWKWARD_ARGUMENTS = ["two words", "$HOME", "'\"", "", "-x", "*", "back\\slash", "ümläut!", "new\nline"];
+
+/** All checks; `session` is launchd's domain of the user, gui/501 or user/501. */
+export function allChecks(session: string): Check[] {
+  const agent: Place = { kind: "agent", domain: session, port: null };
+  const daemon: Place = { kind: "daemon", domain: "system", port: 80 };
+  return [
+    ...PROGRAM_CHECKS,
+    ...serviceChecks(agent, "agent on a high port", []),
+    check("agent on 127.0.0.1:80 without sudo", ["port 80"], (bench) =>
+      withService(bench, { ...agent, port: 80 }, {}, async (service) => expectUser(service)),
+    ),
+    ...serviceChecks(daemon, "daemon on 127.0.0.1:80", ["port 80", "root"]),
+    check("Homebrew installs the release, and its test passes", ["Homebrew"], installByHomebrew),
+    check("Homebrew's service answers on 127.0.0.1:80", ["Homebrew", "port 80"], serveByHomebrew),
+  ];
+}
+
+const PROGRAM_CHECKS: readonly Check[] = [
+  check("codesign accepts the signature", [], async ({ program }) => {
+    const { exitCode, stderr } = run("codesign", "--verify", "--strict", "--verbose=2", program);
+    if (exitCode !== 0) throw new Error(stderr.toString().trim());
+  }),
+  check("the program starts and tells its version", [], async ({ program }) => {
+    const { exitCode, signalCode, stdout, stderr } = run(program, "--version");
+    if (exitCode !== 0) throw new Error(`it ended with ${signalCode ?? exitCode}: ${stderr.toString().trim()}`);
+    if (!/^\d+\.\d+\.\d+$/.test(stdout.toString().trim())) throw new Error(`it says "${stdout.toString().trim()}"`);
+  }),
+];
+
+function serviceChecks(place: Place, prefix: string, needs: Check["needs"]): Check[] {
+  const here = (name: string, options: ServiceOptions, verify: (service: Service) => Promise<unknown>) =>
+    check(`${prefix}: ${name}`, needs, (bench) => withService(bench, place, options, verify));
+  return [
+    here("generated path, as the right user", {}, async (service) => {
+      expectUser(service);
+      if (who(service).socket === undefined) throw new Error("the server was given no LAUNCH_PROGRAM_SOCKET_PATH");
+    }),
+    here("fixed path", { target: "path" }, async (service) => expectUser(service)),
+    here("TCP", { target: "tcp" }, async (service) => expectUser(service)),
+    here("-, to a path", { target: "path", proxyOnly: true }, async (service) => expectUser(service)),
+    here("-, to TCP", { target: "tcp", proxyOnly: true }, async (service) => expectUser(service)),
+    check(`${prefix}: login_wrapper`, needs, (bench) =>
+      withService(bench, place, { wrapper: [bench.loginWrapper], args: AWKWARD_ARGUMENTS }, async (service) => {
+        const { args, path } = expectUser(service);
+        if (JSON.stringify(args) !== JSON.stringify(AWKWARD_ARGUMENTS))
+          throw new Error(`the arguments arrived as ${JSON.stringify(args)}`);
+        if (path === BARE_PATH) throw new Error(`PATH is launchd's, ${path}, and not what a login shell sets`);
+      }),
+    ),
+    here(
+      "a client that comes before the server listens",
+      { environment: { VERIFY_START_DELAY: "2" } },
+      async (service) => {
+        expectUser(service);
+      },
+    ),
+    here("restart: every request is answered", { keepAlive: true }, async (service) => {
+      for (let i = 0; i < 100; i++) {
+        // launchd lets ten seconds pass from one start to the next: the clients wait in the kernel.
+        if (i === 30) service.signal("SIGTERM");
+        expectUser(service);
+      }
+    }),
+    here("stop: a transfer ends first, and nothing stays behind", {}, async (service) => {
+      const { socket = "" } = who(service);
+      const pid = service.pid();
+      const client = service.connect();
+      client.send("drip 3000\n");
+      client.receive(1);
+      service.signal("SIGTERM");
+      const { bytes, ending } = client.receiveAll();
+      client.close();
+      if (ending !== "end") throw new Error(`the transfer ended with ${ending} after ${bytes.length + 1} bytes`);
+      if (bytes.length !== 29_999) throw new Error(`${bytes.length + 1} of 30000 bytes arrived`);
+      await until("the daemon has ended", 20_000, () => service.pid() !== pid);
+      if (existsSync(folderOf(socket))) throw new Error(`${folderOf(socket)} is still there`);
+    }),
+    here(
+      "a wrong socket name is told in the log",
+      { socketName: "Web", environment: { LAUNCH_DAEMON_SOCKET_NAME: "Socket" } },
+      async (service) => {
+        await until("the log names the socket", 10_000, () => service.log().includes('no socket named "Socket"'));
+      },
+    ),
+    ...RELAY_CHECKS.map(({ name, options, verify }) => here(name, options, verify)),
+  ];
+}
+
+function check(name: string, needs: Check["needs"], run: Check["run"]): Check {
+  return { name, needs, run };
+}
+
+async function withService(
+  bench: Bench,
+  place: Place,
+  options: ServiceOptions,
+  verify: (service: Service) => Promise<unknown>,
+): Promise<void> {
+  const service = await Service.start(bench, place, options);
+  try {
+    await verify(service);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const log = service.log().trim().split("\n").slice(-5).join("\n       ");
+    throw new Error(log === "" ? error.message : `${error.message}\n       ${log}`);
+  } finally {
+    await service.stop();
+  }
+}
+
+function who(service: Service): Who {
+  return JSON.parse(service.ask("who")) as Who;
+}
+
+function expectUser(service: Service): Who {
+  const answer = who(service);
+  const { uid, name } = service.bench.user;
+  if (answer.uid !== uid) throw new Error(`the server runs as user ${answer.uid} instead of ${uid} (${name})`);
+  return answer;
+}
+
+/** Whether somebody serves 127.0.0.1:80 already, as far as a connection tells. */
+export function port80IsTaken(): boolean {
+  try {
+    BlockingSocket.connect({ kind: "tcp", host: "127.0.0.1", port: 80 }).close();
+    return true;
+  } catch (error) {
+    if (error instanceof SocketError && error.failure === "refused") return false;
+    throw error;
+  }
+}
