@@ -115,21 +115,16 @@ async function commonEntries(): Promise<Map<string, Entry>> {
   return entries;
 }
 
-/** All entries of one archive, below one folder, every folder before what is in it, in the order of their bytes. */
+/**
+ * All entries of one archive, below one folder, in the order of their bytes. Of the folders there are only those that
+ * are the program's own: unpacked as root into /usr/local, an entry for share/ would change who owns that.
+ */
 function layout(root: string, program: Bytes, common: ReadonlyMap<string, Entry>): Entry[] {
-  const files = new Map(common);
-  files.set(`sbin/${NAME}`, { path: `sbin/${NAME}`, mode: 0o755, content: program });
-  const folders = new Set([EXAMPLES]);
-  for (const path of [...files.keys(), `${EXAMPLES}/`]) {
-    for (let slash = path.indexOf("/"); slash > 0; slash = path.indexOf("/", slash + 1))
-      folders.add(path.slice(0, slash));
-  }
-  const entries = [...files.values(), ...[...folders].map((path) => ({ path, mode: 0o755, content: null }))];
-  const below = entries.map((entry) => ({ ...entry, path: `${root}/${entry.path}` }));
-  return [
-    { path: root, mode: 0o755, content: null },
-    ...below.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path))),
-  ];
+  const files = [...common.values(), { path: `sbin/${NAME}`, mode: 0o755, content: program }];
+  const folders = [`libexec/${NAME}`, `share/${NAME}`, EXAMPLES].map((path) => ({ path, mode: 0o755, content: null }));
+  return [...files, ...folders]
+    .map((entry) => ({ ...entry, path: `${root}/${entry.path}` }))
+    .sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
 }
 
 function writeFormula(version: string, archives: readonly Archive[]): string {

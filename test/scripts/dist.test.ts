@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fetchRuntimes, TARGETS } from "../../scripts/runtimes.ts";
@@ -82,7 +82,12 @@ describe("dist", () => {
     expect(listings[0]).toContain("-rwxr-xr-x /libexec/launch_socket_server/login_wrapper");
     for (const file of ["share/man/man8/launch_socket_server.8", "README.md", "LICENSE", "NOTICES"])
       expect(listings[0]).toContain(`-rw-r--r-- /${file}`);
-    expect(listings[0]).toContain("drwxr-xr-x /share/launch_socket_server/examples/");
+    // No folder that other programs share: whoever unpacks into /usr/local keeps theirs as they are.
+    expect(listings[0]?.filter((line) => line.startsWith("d"))).toEqual([
+      "drwxr-xr-x /libexec/launch_socket_server/",
+      "drwxr-xr-x /share/launch_socket_server/",
+      "drwxr-xr-x /share/launch_socket_server/examples/",
+    ]);
   });
 
   for (const target of ["darwin-arm64", "darwin-x64"] as const) {
@@ -101,6 +106,19 @@ describe("dist", () => {
     await runIn(unpacked, ["tar", "-xzf", join(first, "dist", archive("linux-x64")), "--strip-components=1"]);
     const { status, stdout } = await runIn(unpacked, ["sbin/launch_socket_server", "--version"]);
     expect({ status, stdout: stdout.trim() }).toEqual({ status: 0, stdout: version });
+  });
+
+  test("can be unpacked into a prefix that others use, as README says", async () => {
+    const prefix = join(folder, "prefix");
+    await mkdir(join(prefix, "share"), { recursive: true, mode: 0o770 });
+    const { mode } = await stat(join(prefix, "share"));
+    const root = `launch_socket_server-${version}-linux-x64`;
+    const parts = ["sbin", "libexec", "share"].map((part) => `${root}/${part}`);
+    const strip = ["-C", prefix, "--strip-components", "1"];
+    const { status, stderr } = await runIn(join(first, "dist"), ["tar", "-xzf", `${root}.tar.gz`, ...strip, ...parts]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect((await readdir(prefix)).sort()).toEqual(["libexec", "sbin", "share"]);
+    expect((await stat(join(prefix, "share"))).mode).toBe(mode);
   });
 
   test("takes the formula's addresses from RELEASE_URL, or else the files of this machine", async () => {
