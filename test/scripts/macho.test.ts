@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMachO } from "../../scripts/macho.ts";
 import { sign } from "../../scripts/sign.ts";
+import { runIn } from "../support/checkout.ts";
 import { compileForMac, TINY, tinyExecutable } from "../support/macho.ts";
 import { peer } from "../support/peers.ts";
 
@@ -36,19 +37,11 @@ describe.skipIf(objdump === null)("readMachO and llvm-objdump (Debian package ll
       const signed = sign(await compileForMac(target, folder), "launch_socket_server");
       const path = join(folder, target, "signed");
       await Bun.write(path, signed);
-      const reader = Bun.spawn([objdump ?? "", "--macho", "--private-headers", path], {
-        stdout: "pipe",
-        stderr: "pipe",
-      });
-      const [report, complaints] = await Promise.all([
-        new Response(reader.stdout).text(),
-        new Response(reader.stderr).text(),
-      ]);
-      expect(complaints).toBe("");
-      expect(await reader.exited).toBe(0);
+      const reader = await runIn(".", [objdump ?? "", "--macho", "--private-headers", path]);
+      expect({ status: reader.status, stderr: reader.stderr }).toEqual({ status: 0, stderr: "" });
 
       const { commands, segments, ranges } = readMachO(signed);
-      const paragraphs = readParagraphs(report);
+      const paragraphs = readParagraphs(reader.stdout);
       const number = (fields: Map<string, string>, key: string) => Number(fields.get(key) ?? Number.NaN);
       expect(paragraphs.map((fields) => number(fields, "cmdsize"))).toEqual(commands.map(({ size }) => size));
       expect(

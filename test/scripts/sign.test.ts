@@ -6,6 +6,7 @@ import { readCodeDirectory, readSuperBlob } from "../../scripts/code-directory.t
 import { readMachO, signedParts } from "../../scripts/macho.ts";
 import { sign } from "../../scripts/sign.ts";
 import { findProblems } from "../../scripts/verify-signature.ts";
+import { runIn } from "../support/checkout.ts";
 import { CODE_LIMIT, compileForMac, TINY, tinyExecutable } from "../support/macho.ts";
 
 const IDENTIFIER = "launch_socket_server";
@@ -89,18 +90,7 @@ describe("sign, on what Bun compiles", () => {
 });
 
 describe("the command", () => {
-  const run = async (script: string, ...files: string[]) => {
-    const process_ = Bun.spawn([process.execPath, `scripts/${script}.ts`, ...files], {
-      stdout: "pipe",
-      stderr: "pipe",
-    });
-    const [status, stdout, stderr] = await Promise.all([
-      process_.exited,
-      new Response(process_.stdout).text(),
-      new Response(process_.stderr).text(),
-    ]);
-    return { status, stdout, stderr };
-  };
+  const run = (script: string, file: string) => runIn(".", [process.execPath, `scripts/${script}.ts`, file]);
 
   test("signs a file in its place, which the verifier then accepts", async () => {
     const path = join(folder, "program");

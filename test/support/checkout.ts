@@ -1,11 +1,6 @@
 /** Copies of this checkout, as a clone of it on another machine would be. */
-import { cp, mkdir, writeFile } from "node:fs/promises";
+import { cp, mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-
-/** What a checkout may not have yet; a copy then gets a stand-in. */
-const STAND_INS: Readonly<Record<string, string>> = {
-  "scripts/login_wrapper": '#!/bin/sh\nPATH=/usr/local/bin:$PATH exec "$@"\n',
-};
 
 /** Copies every file that git knows or would take into `folder`, which need not exist, and installs the dependencies. */
 export async function copyCheckout(folder: string): Promise<void> {
@@ -15,9 +10,6 @@ export async function copyCheckout(folder: string): Promise<void> {
     if (file === "" || !(await Bun.file(file).exists())) continue;
     await mkdir(dirname(join(folder, file)), { recursive: true });
     await cp(file, join(folder, file));
-  }
-  for (const [file, content] of Object.entries(STAND_INS)) {
-    if (!(await Bun.file(join(folder, file)).exists())) await writeFile(join(folder, file), content, { mode: 0o755 });
   }
   const installer = Bun.spawnSync([process.execPath, "install", "--frozen-lockfile", "--silent"], { cwd: folder });
   if (installer.exitCode !== 0) throw new Error(`bun install failed: ${installer.stderr.toString()}`);

@@ -1,5 +1,6 @@
 /** Installs a formula with the stand-in for Homebrew beside this file, which needs Ruby. */
 import { join } from "node:path";
+import { runIn } from "./checkout.ts";
 
 /** What the formula said, and where the stand-in put things. */
 export interface Installation {
@@ -32,16 +33,8 @@ export async function brewInstall(
   test?: "test",
 ): Promise<Installation> {
   const standIn = join(import.meta.dir, "homebrew.rb");
-  const brew = Bun.spawn([ruby, "-w", standIn, formula, prefix, processor, ...(test === undefined ? [] : [test])], {
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [status, stdout, stderr] = await Promise.all([
-    brew.exited,
-    new Response(brew.stdout).text(),
-    new Response(brew.stderr).text(),
-  ]);
+  const command = [ruby, "-w", standIn, formula, prefix, processor, ...(test === undefined ? [] : [test])];
+  const { status, stdout, stderr } = await runIn(".", command);
   if (status !== 0) throw new Error(`brew install ended with ${status}: ${stdout}${stderr}`);
   return JSON.parse(stdout) as Installation;
 }
