@@ -1,10 +1,16 @@
+import { accessSync, constants, statSync } from "node:fs";
 import { UserError } from "../log.ts";
 
-/** execvp(3)'s search, done here so that a failure can be told apart. Throws a UserError. */
+/**
+ * execvp(3)'s search, done here so that a failure can be told apart, and because Bun.which knows no empty PATH and no
+ * empty folder in it, which stand for the working directory (environ(7)). Throws a UserError.
+ */
 export function findProgram(name: string, path: string | undefined): string {
   if (name.includes("/")) return name;
-  const found = Bun.which(name, { PATH: path ?? "/usr/bin:/bin:/usr/sbin:/sbin" });
-  if (found === null) {
+  const folders = (path ?? "/usr/bin:/bin:/usr/sbin:/sbin").split(":");
+  const files = folders.map((folder) => `${folder || "."}/${name}`).filter(isFile);
+  const found = files.find(isExecutable) ?? files[0];
+  if (found === undefined) {
     throw new UserError(
       `cannot start program \`${name}': it is not in PATH (${path ?? "not set"}); write its whole path`,
     );
@@ -17,9 +23,27 @@ export function startError(name: string, path: string, reason: string): UserErro
   return new UserError(`cannot start program \`${name}': ${explain(reason, path)}`);
 }
 
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function explain(reason: string, path: string): string {
   switch (reason) {
     case "ENOENT":
+    case "ENOTDIR":
       return "there is no such file, or no interpreter for it; check the path";
     case "EACCES":
     case "EPERM":
