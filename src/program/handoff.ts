@@ -1,9 +1,8 @@
-import { accessSync, constants } from "node:fs";
 import { getSystemErrorName } from "node:util";
 import type { ListeningSocket } from "../activation/activation.ts";
-import { log, reasonOf, UserError } from "../log.ts";
+import { log, UserError } from "../log.ts";
 import { execute, exitNow, withOpenFilesLimit } from "../process.ts";
-import { findProgram, startError } from "./path.ts";
+import { findProgram, requireExecutable, startError } from "./path.ts";
 import { openFiles } from "./program.ts";
 
 /**
@@ -24,11 +23,7 @@ export function becomeProgram(
   }
   const [name, ...args] = command;
   const path = findProgram(name, search);
-  try {
-    accessSync(path, constants.X_OK);
-  } catch (error) {
-    throw startError(name, path, reasonOf(error));
-  }
+  requireExecutable(name, path);
   const variables = {
     LISTEN_FDS: String(sockets.length),
     LISTEN_PID: String(process.pid),

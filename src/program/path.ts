@@ -1,5 +1,5 @@
 import { accessSync, constants, statSync } from "node:fs";
-import { UserError } from "../log.ts";
+import { reasonOf, UserError } from "../log.ts";
 
 /**
  * execvp(3)'s search, done here so that a failure can be told apart, and because Bun.which knows no empty PATH and no
@@ -16,6 +16,18 @@ export function findProgram(name: string, path: string | undefined): string {
     );
   }
   return found;
+}
+
+/** Throws the UserError of a start that cannot work, for starts that would tell only later or not at all. */
+export function requireExecutable(name: string, path: string): void {
+  let reason = "EACCES";
+  try {
+    accessSync(path, constants.X_OK);
+    if (statSync(path).isFile()) return;
+  } catch (error) {
+    reason = reasonOf(error);
+  }
+  throw startError(name, path, reason);
 }
 
 /** Why a program that was found could not be started, by the error's name (`EACCES`). */

@@ -2,7 +2,7 @@ import { constants } from "node:os";
 import type { Subprocess } from "bun";
 import { reasonOf } from "../log.ts";
 import { isIgnored, withOpenFilesLimit } from "../process.ts";
-import { findProgram, startError } from "./path.ts";
+import { findProgram, requireExecutable, startError } from "./path.ts";
 
 /** How a program ended. */
 export type Exit = { kind: "status"; status: number } | { kind: "signal"; signal: string };
@@ -45,11 +45,13 @@ export class Program {
     const [name, ...args] = command;
     const path = findProgram(name, environment.PATH);
     const ignored = inheritable.filter((signal) => isIgnored(constants.signals[signal]));
+    if (ignored.length > 0) requireExecutable(name, path);
     try {
+      const start = ignored.length === 0 ? null : ignoring(ignored, environment, [path, ...args]);
       const process = withOpenFilesLimit(openFiles, () =>
-        Bun.spawn(ignored.length === 0 ? [path, ...args] : ignoring(ignored, path, args), {
-          ...(ignored.length === 0 ? { argv0: name } : {}),
-          env: environment,
+        Bun.spawn(start?.command ?? [path, ...args], {
+          ...(start === null ? { argv0: name } : {}),
+          env: start?.environment ?? environment,
           stdio: ["inherit", "inherit", "inherit"],
         }),
       );
@@ -92,8 +94,28 @@ const signalNames: Record<string, string> = {
   SIGTERM: "terminated",
 };
 
-/** Bun gives children default dispositions; a shell sets those that we were given to be ignored, and becomes the program. */
-function ignoring(signals: readonly string[], path: string, args: string[]): string[] {
+/** Variables that shells set, change or drop by themselves (dash, bash and zsh as sh), and names that they cannot hold. */
+const shellsOwn =
+  /^(_|BASH\w*|COMP_WORDBREAKS|DIRSTACK|EPOCH\w+|EUID|FUNCNAME|GROUPS|HISTCMD|HOST\w+|IFS|LINENO|MACHTYPE|OLDPWD|OPT\w+|OSTYPE|PIPESTATUS|PPID|PS\d|PWD|RANDOM|SECONDS|SHELLOPTS|SHLVL|SRANDOM|UID)$|^[^A-Za-z_]|\W/;
+
+/**
+ * Bun gives children default dispositions; a shell sets those that we were given to be ignored, and becomes the program.
+ * The variables that concern shells come by the command line of env(1), which sets them behind the shell's back; that
+ * everybody can see command lines is why the others do not.
+ */
+function ignoring(
+  signals: readonly string[],
+  environment: Record<string, string | undefined>,
+  [path, ...args]: [string, ...string[]],
+): { command: string[]; environment: Record<string, string | undefined> } {
   const names = signals.map((signal) => signal.slice(3)).join(" ");
-  return ["/bin/sh", "-c", `trap '' ${names}; exec "$0" "$@"`, path, ...args];
+  const script = `trap '' ${names}; exec /usr/bin/env -u PWD -u OLDPWD -u SHLVL -u _ -- "$@"`;
+  const variables = Object.entries(environment).filter(([, value]) => value !== undefined);
+  const assignments = variables.filter(([name]) => shellsOwn.test(name)).map(([name, value]) => `${name}=${value}`);
+  // env would take a path with = in it for a variable; nice(1) does not.
+  const program = path.includes("=") ? ["/usr/bin/nice", "-n", "0", path] : [path];
+  return {
+    command: ["/bin/sh", "-c", script, "sh", ...assignments, ...program, ...args],
+    environment: Object.fromEntries(variables.filter(([name]) => !shellsOwn.test(name))),
+  };
 }
