@@ -222,7 +222,7 @@ const handlers: SocketHandler<Leg> = {
   close: ({ data: leg }, error) => leg.close(error),
   error: (socket, error) => {
     // Only a defect of ours gets here, an error that one of these handlers threw: it ends this connection alone.
-    log.error(error.stack ?? error.message);
+    log.error(error);
     socket.terminate();
   },
 };
