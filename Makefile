@@ -4,6 +4,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 T ?=
 KEEP ?=
+QUICK ?=
+BENCH ?=
 
 BUN_VERSION := $(shell sed -n 's/.*"bun": "\(.*\)".*/\1/p' package.json)
 BUN := build/bun-$(BUN_VERSION)/bun
@@ -56,6 +58,10 @@ dist: build/dependencies ## what is released, for every system, in dist/; RELEAS
 .PHONY: verify-macos
 verify-macos: $(PROGRAM) ## on a Mac: check what no other system can; it cleans up after itself
 	@scripts/verify-macos
+
+.PHONY: bench
+bench: $(PROGRAM) ## speed beside nginx, HAProxy and others; QUICK=1 to try it out; BENCH="--only nginx" (scripts/bench/main.ts)
+	@$(BUN) scripts/bench/main.ts $(if $(QUICK),--quick) $(BENCH)
 
 # Never builds: an install under sudo must not leave files of root in the checkout.
 .PHONY: install

@@ -1,0 +1,68 @@
+import type { Contender } from "./contenders.ts";
+import type { Load } from "./measures.ts";
+import { append, type Results } from "./report.ts";
+import { type Backends, type Running, startContender } from "./servers.ts";
+import { median } from "./statistics.ts";
+
+/** A contender in front of the two backends; pid 0 where there is no relay in between. */
+export interface Line {
+  name: string;
+  /** Can the relay's CPU time be told? */
+  cpu: boolean;
+  http: Running;
+  bulk: Running;
+}
+
+/** The share of the slowest contender's requests/s at which latency is measured: far enough below saturation for all. */
+const latencyShare = 0.4;
+
+/**
+ * Measures all contenders in turns, A B C … A B C …, so that what disturbs the machine for a while disturbs all of them,
+ * and begins with a round that does not count. Writes into `results`.
+ */
+export async function measureSpeed(
+  results: Results,
+  contenders: Contender[],
+  backends: Backends,
+  folder: string,
+  load: Load,
+  rounds: number,
+  tell: (progress: string) => void,
+): Promise<void> {
+  const { http, bulk } = backends;
+  for (const kind of ["unix", "tcp"] as const) {
+    const direct: Line = { name: "direct", cpu: false, http: unrelayed(http.tcp.port), bulk: unrelayed(bulk.tcp.port) };
+    const lines: Line[] = [direct];
+    for (const contender of contenders) {
+      lines.push({
+        name: contender.name,
+        cpu: contender.forks !== true,
+        http: await startContender(contender, http[kind], folder),
+        bulk: await startContender(contender, bulk[kind], folder),
+      });
+    }
+    tell(`warm-up, backend on ${kind}`);
+    const rates = [];
+    for (const line of lines) rates.push(await warmUp(line, load));
+    results.latencyRate ||= Math.max(1_000, Math.floor((Math.min(...rates) * latencyShare) / 1_000) * 1_000);
+    for (let round = 1; round <= rounds; round++) {
+      for (const line of lines) {
+        tell(`round ${round} of ${rounds}, backend on ${kind}: ${line.name}`);
+        const figures = await load.round(line, backends.nginx, results.latencyRate);
+        append(results[kind], line.name, figures);
+      }
+    }
+    await Promise.all(lines.flatMap(({ http, bulk }) => [http.stop(), bulk.stop()]));
+  }
+}
+
+/** The median of three: a single disturbed second would set the rate for all. */
+async function warmUp({ http, bulk }: Line, load: Load): Promise<number> {
+  const rates = [];
+  for (let time = 0; time < 3; time++) rates.push(await load.requests(http.port, 32));
+  await load.connections(http.port);
+  for (const direction of ["down", "up"] as const) await load.bulk(direction, bulk.port);
+  return median(rates);
+}
+
+const unrelayed = (port: number): Running => ({ pid: 0, port, stop: async () => {} });
