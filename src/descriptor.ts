@@ -48,6 +48,17 @@ export function unsentBytes(fd: number): number {
   return linux.ioctl(fd, constants.SIOCOUTQ, bytes) === 0 ? (bytes[0] ?? 0) : 0;
 }
 
+/** Bytes that can be read at once (SIOCINQ in tcp(7) and unix(7); SO_NREAD on macOS); 0 at the end and after an error. */
+export function readableBytes(fd: number): number {
+  if (linux === null) return getOption(fd, constants.SO_NREAD) ?? 0;
+  return linux.ioctl(fd, constants.SIOCINQ, answer) === 0 ? (answer[0] ?? 0) : 0;
+}
+
+/** Reads what waits on a stream socket, at most `length` bytes, into `buffer`; returns how many bytes that were. */
+export function receiveInto(fd: number, buffer: Uint8Array, length: number): number {
+  return libc.recv(fd, buffer, length, 0);
+}
+
 /**
  * Binds and listens by itself. The caller owns the descriptor. Throws an Error whose `errno` is the system's.
  */
@@ -63,6 +74,8 @@ export function bindListener(address: Address, backlog: number): number {
   }
   return fd;
 }
+
+const answer = new Int32Array(1);
 
 function getOption(fd: number, option: number): number | undefined {
   const value = new Int32Array(1);

@@ -24,6 +24,9 @@ export const systemConstants = {
   SO_NWRITE: { linux: 0, macos: 0x1024 },
   /** Linux only: the same by ioctl. */
   SIOCOUTQ: { linux: 0x5411, macos: 0 },
+  /** Bytes that can be read: macOS by getsockopt, Linux by ioctl. */
+  SO_NREAD: { linux: 0, macos: 0x1020 },
+  SIOCINQ: { linux: 0x541b, macos: 0 },
   RLIMIT_NOFILE: { linux: 7, macos: 8 },
   SIG_SETMASK: { linux: 2, macos: 3 },
 } as const;
@@ -43,6 +46,7 @@ export const { symbols: libc } = dlopen(library, {
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
+  recv: { args: ["i32", "ptr", "usize", "i32"], returns: "i32" },
   getrlimit: { args: ["i32", "ptr"], returns: "i32" },
   setrlimit: { args: ["i32", "ptr"], returns: "i32" },
   sigaction: { args: ["i32", "ptr", "ptr"], returns: "i32" },

@@ -44,6 +44,12 @@ describe("constants and layouts", () => {
     #ifdef SIOCOUTQ
       NUMBER(SIOCOUTQ);
     #endif
+    #ifdef SIOCINQ
+      NUMBER(SIOCINQ);
+    #endif
+    #ifdef SO_NREAD
+      NUMBER(SO_NREAD);
+    #endif
     #ifdef SO_NWRITE
       NUMBER(SO_NWRITE);
     #endif
@@ -82,7 +88,7 @@ describe("constants and layouts", () => {
 
   test("this system's column is what its headers say", () => {
     for (const [name, value] of Object.entries<{ linux: number; macos: number }>(systemConstants)) {
-      const onlyOfOtherSystem = name === (darwin ? "SIOCOUTQ" : "SO_NWRITE");
+      const onlyOfOtherSystem = (darwin ? ["SIOCOUTQ", "SIOCINQ"] : ["SO_NWRITE", "SO_NREAD"]).includes(name);
       expect([name, value[platform]]).toEqual([name, onlyOfOtherSystem ? 0 : Number(told.get(name))]);
     }
     const { unix, ipv4, ipv6 } = families[platform];
@@ -123,6 +129,8 @@ describe("constants and layouts", () => {
       SO_ACCEPTCONN: 0x0002, // bsd/sys/socket.h
       SO_NWRITE: 0x1024, // bsd/sys/socket.h
       SIOCOUTQ: 0, // there is none
+      SO_NREAD: 0x1020, // bsd/sys/socket.h
+      SIOCINQ: 0, // there is none
       RLIMIT_NOFILE: 8, // bsd/sys/resource.h
       SIG_SETMASK: 3, // bsd/sys/signal.h
     };

@@ -89,14 +89,20 @@ export class Leg {
     this.drain();
   }
 
-  /** Bytes came from the peer; they are this leg's to keep. */
-  receive(chunk: Uint8Array): void {
+  /** The descriptor to read from while what the peer sends goes straight on to the other side; undefined while it does not. */
+  get flowing(): number | undefined {
+    const flows = this.#reading === "open" && !this.#paused && !this.other.hasQueue;
+    return flows ? this.#peer?.fd : undefined;
+  }
+
+  /** Bytes came from the peer. They are this leg's to keep, except for `lent` ones: those are copied if they have to wait. */
+  receive(chunk: Uint8Array, lent = false): void {
     this.received += chunk.length;
-    this.other.send(chunk);
+    this.other.send(chunk, lent);
   }
 
   /** Sends to the peer, or queues what it does not take yet and stops the other side meanwhile. */
-  send(chunk: Uint8Array): void {
+  send(chunk: Uint8Array, lent = false): void {
     if (this.#writing === "shut") return;
     if (this.#peer !== null && this.#queue.length === 0) {
       const count = this.#peer.write(chunk);
@@ -105,7 +111,7 @@ export class Leg {
       if (count === chunk.length) return;
       chunk = chunk.subarray(count);
     }
-    this.#queue.push(chunk);
+    this.#queue.push(lent ? chunk.slice() : chunk);
     this.other.pause();
   }
 

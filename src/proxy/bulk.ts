@@ -1,0 +1,34 @@
+import { readableBytes, receiveInto } from "../descriptor.ts";
+import type { Leg } from "./leg.ts";
+
+/**
+ * Bun reads up to 512 KB at a time and hands every chunk over in memory of its own, which has to be fetched, filled by
+ * one more copy and collected. Where a chunk shows that much data is on its way, what has come meanwhile is read into
+ * this one buffer instead and sent on from it: 0.45 to 0.6 of the CPU time for a gigabyte. Of 16 to 512 KiB, 128 took the least.
+ */
+const buffer = new Uint8Array(128 * 1024);
+/** A chunk as long as this shows that much is on its way. */
+const large = 64 * 1024;
+/** Then it is the next connection's turn. Fewer times take more CPU time (8: a quarter more), 64 no less. */
+const times = 16;
+
+/** Hands over a chunk that Bun has read for `leg`, and what else is there if it was a large one. */
+export function receive(leg: Leg, chunk: Uint8Array): void {
+  leg.receive(chunk);
+  if (chunk.length >= large) receiveWaiting(leg);
+}
+
+/**
+ * Hands over what the peer's kernel buffer holds, while the other side takes it. Only bytes are taken from the kernel: the
+ * end of the data and errors stay there for Bun to find, since asking first means never reading more than there is.
+ */
+export function receiveWaiting(leg: Leg): void {
+  for (let time = 0; time < times; time++) {
+    const fd = leg.flowing;
+    if (fd === undefined) return;
+    const length = Math.min(readableBytes(fd), buffer.length);
+    const count = length > 0 ? receiveInto(fd, buffer, length) : 0;
+    if (count <= 0) return;
+    leg.receive(buffer.subarray(0, count), true);
+  }
+}
