@@ -1,0 +1,122 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { peer } from "../support/peers.ts";
+
+/*
+ * A guard against slowness that needs no clock, and so holds on a busy machine too: how many system calls a request and
+ * a megabyte take. Limits leave room for luck (in how many pieces data arrives), none for one call more per request.
+ */
+const strace = process.platform === "linux" ? peer("strace", "strace") : null;
+const program = `${import.meta.dir}/../../sbin/launch_socket_server`;
+
+type Work = (client: Socket) => Promise<void>;
+
+/** The calls on descriptors and sockets that the program makes from its start to its end, with one client that does `work`. */
+async function calls(serve: (socket: Socket) => void, work: Work): Promise<Record<string, number>> {
+  const folder = mkdtempSync(join(tmpdir(), "calls-"));
+  const [path, report] = [join(folder, "backend.sock"), join(folder, "strace")];
+  const server = createServer(serve);
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  const options = ["-f", "-c", "-U", "calls,name", "-e", "trace=%network,%desc", "-o", report];
+  const daemon = Bun.spawn([strace ?? "", ...options, program, "--listen", "127.0.0.1:0", "--socket-path", path, "-"], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, LAUNCH_DAEMON_LOG_LEVEL: "info" },
+    // strace does not pass a signal on: both are told to stop.
+    detached: true,
+  });
+  try {
+    const client = connect({ host: "127.0.0.1", port: await portOf(daemon.stderr) });
+    await work(client);
+    client.destroy();
+    process.kill(-daemon.pid, "SIGTERM");
+    await daemon.exited;
+    const rows = readFileSync(report, "utf8").matchAll(/^ *(\d+) (?!total)(\w+)$/gm);
+    return Object.fromEntries([...rows].map(([, count, name]) => [name, Number(count)]));
+  } finally {
+    if (daemon.exitCode === null && daemon.signalCode === null) process.kill(-daemon.pid, "SIGKILL");
+    server.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** The port that the program says it serves. */
+async function portOf(stderr: ReadableStream<Uint8Array>): Promise<number> {
+  let said = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of stderr) {
+    said += decoder.decode(chunk, { stream: true });
+    const port = said.match(/serving 127\.0\.0\.1:(\d+) /)?.[1];
+    if (port !== undefined) return Number(port);
+  }
+  throw new Error(`it does not serve: ${said}`);
+}
+
+/** What one more of something costs: the calls for `many` without those for `few`, which start and stop are part of. */
+async function each(few: number, many: number, count: (n: number) => Promise<Record<string, number>>) {
+  const [less, more] = [await count(few), await count(many)];
+  const cost = (...names: string[]) => {
+    const difference = names.map((name) => (more[name] ?? 0) - (less[name] ?? 0));
+    return difference.reduce((a, b) => a + b, 0) / (many - few);
+  };
+  return { data: cost("recvfrom", "sendto", "recvmsg", "sendmsg"), all: cost(...Object.keys(more)) };
+}
+
+test.skipIf(strace === null)(
+  "a request on a kept connection takes two reads, two writes and at most two waits",
+  async () => {
+    const answer = Buffer.alloc(200, "a");
+    const echo = (socket: Socket) => void socket.on("data", () => void socket.write(answer));
+    const ask = (requests: number): Work => {
+      return async (client) => {
+        for (let request = 0; request < requests; request++) {
+          const answered = new Promise((resolve) => client.once("data", resolve));
+          client.write("a request of a few bytes");
+          await answered;
+        }
+      };
+    };
+    const cost = await each(200, 1_200, (requests) => calls(echo, ask(requests)));
+    expect(cost.data).toBeGreaterThanOrEqual(3.9);
+    expect(cost.data).toBeLessThan(4.5);
+    expect(cost.all).toBeLessThan(7);
+  },
+);
+
+test.skipIf(strace === null).each(["down", "up"] as const)(
+  "a megabyte %s takes at most 150 calls",
+  async (direction) => {
+    const megabyte = Buffer.alloc(2 ** 20);
+    const source = (socket: Socket, megabytes: number) => {
+      for (let count = 0; count < megabytes; count++) socket.write(megabyte);
+    };
+    const sink = (socket: Socket, megabytes: number) => {
+      let received = 0;
+      return new Promise<void>((resolve) => {
+        socket.on("data", (chunk) => {
+          received += chunk.length;
+          if (received === megabytes * megabyte.length) resolve();
+        });
+      });
+    };
+    const cost = await each(16, 80, (megabytes) => {
+      if (direction === "down")
+        return calls(
+          (server) => source(server, megabytes),
+          (client) => sink(client, megabytes),
+        );
+      const all = Promise.withResolvers<void>();
+      return calls(
+        (server) => void sink(server, megabytes).then(all.resolve),
+        (client) => {
+          source(client, megabytes);
+          return all.promise;
+        },
+      );
+    });
+    expect(cost.data).toBeGreaterThan(2);
+    expect(cost.all).toBeLessThan(150);
+  },
+);
