@@ -2,6 +2,7 @@ import { activate, type ListeningSocket } from "./activation/activation.ts";
 import { removeSocketFiles } from "./activation/standalone.ts";
 import { withoutSystemdVariables } from "./activation/systemd.ts";
 import { type Address, formatAddress } from "./address.ts";
+import { refuseMissingTargets } from "./command-line.ts";
 import { log, setLogLevel, UserError } from "./log.ts";
 import { findOwnListener } from "./loop.ts";
 import type { Settings } from "./options.ts";
@@ -103,21 +104,6 @@ async function stop(relay: Relay, program: Program | null, settings: Settings, s
 }
 
 /** Without a program nobody can be told a generated path. */
-function refuseMissingTargets(command: [string, ...string[]] | null, settings: Settings): void {
-  if (command !== null) return;
-  if (settings.passSockets)
-    throw new UserError("cannot use --pass-sockets with -: there is no program to pass them to; name one");
-  const missing = settings.route.find(({ target }) => target === null);
-  if (missing !== undefined) {
-    throw new UserError(
-      `cannot use the route ${missing.name}= with -: there is no program to tell a generated path; write a target behind =`,
-    );
-  }
-  if (settings.route.length === 0 && (settings.tcpAddress ?? settings.socketPath) === undefined) {
-    throw new UserError("please set LAUNCH_PROGRAM_TCP_ADDRESS or LAUNCH_PROGRAM_SOCKET_PATH");
-  }
-}
-
 function relaySettings(settings: Settings): RelaySettings {
   return { ...settings, maxConnections: capacity(settings), describeClients: settings.logLevel === "debug" };
 }

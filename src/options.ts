@@ -141,6 +141,9 @@ export const options = {
   }),
 };
 
+/** What the socket is called when nobody says: the original's default, Apple's convention, and what Homebrew writes. */
+export const defaultSocketNames = ["Socket", "Listeners", "listeners"] as const;
+
 export type OptionName = keyof typeof options;
 
 type Value<O> = O extends { parse: (text: string) => infer T }

@@ -1,7 +1,7 @@
 import { type Address, formatAddress } from "../address.ts";
 import { describe } from "../descriptor.ts";
 import { UserError } from "../log.ts";
-import type { Settings } from "../options.ts";
+import { defaultSocketNames, type Settings } from "../options.ts";
 import { activateLaunchSocket, ENOENT, hasLaunchd, LaunchdError } from "./launchd.ts";
 import { bindAddresses } from "./standalone.ts";
 import { takeSystemdSockets } from "./systemd.ts";
@@ -13,9 +13,6 @@ export interface ListeningSocket {
   name: string;
   address: Address;
 }
-
-/** What the socket is called when nobody says: the original's default, Apple's convention, and what Homebrew writes. */
-const defaultNames = ["Socket", "Listeners", "listeners"];
 
 /**
  * Takes the listening sockets over: from `--listen`, else from launchd on a Mac and by systemd's protocol elsewhere. Every
@@ -29,7 +26,7 @@ export async function activate(
   const names = settings.route.length > 0 ? settings.route.map(({ name }) => name) : settings.socketName;
   const take = async () => {
     if (settings.listen.length > 0) {
-      const name = names[0] ?? defaultNames[0] ?? "";
+      const name = names[0] ?? defaultSocketNames[0];
       return (await bindAddresses(settings.listen)).map((fd) => ({ fd, name }));
     }
     return hasLaunchd ? takeLaunchdSockets(names) : takeSystemdSockets(environment, names);
@@ -63,7 +60,7 @@ function takeLaunchdSockets(names: string[]): { fd: number; name: string }[] {
       }
     });
   }
-  for (const name of defaultNames) {
+  for (const name of defaultSocketNames) {
     try {
       return take(name);
     } catch (error) {
@@ -71,7 +68,7 @@ function takeLaunchdSockets(names: string[]): { fd: number; name: string }[] {
     }
   }
   throw new UserError(
-    `no socket named ${defaultNames.map((name) => `"${name}"`).join(" or ")} in the job's plist (it is the key under Sockets); rename the key or set LAUNCH_DAEMON_SOCKET_NAME`,
+    `no socket named ${defaultSocketNames.map((name) => `"${name}"`).join(" or ")} in the job's plist (it is the key under Sockets); rename the key or set LAUNCH_DAEMON_SOCKET_NAME`,
   );
 }
 
