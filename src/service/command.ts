@@ -1,0 +1,90 @@
+import { UserError } from "../log.ts";
+import type { Flags } from "../options.ts";
+import { describeService, parseLabel, type ServiceDescription } from "./description.ts";
+import { type ServiceFlagName, type ServiceFlags, serviceFlags } from "./flags.ts";
+
+/** What a command line asks for that concerns property lists. */
+export type ServiceCommand =
+  | { kind: "print-plist"; service: ServiceDescription }
+  | { kind: "check-plist"; file: string; json: boolean }
+  | { kind: "install"; source: { file: string } | { service: ServiceDescription }; dryRun: boolean }
+  | { kind: "uninstall"; label: string; dryRun: boolean };
+
+/** The flags that make a command; the others say how. */
+const verbs = ["printPlist", "checkPlist", "install", "uninstall"] as const;
+
+/** The flags that describe a service, as settings and a program do. */
+const describing: ServiceFlagName[] = [
+  "port",
+  "address",
+  "user",
+  "group",
+  "log",
+  "env",
+  "onDemand",
+  "keepRunning",
+  "loginShell",
+];
+
+/**
+ * Makes a command of the flags, or null when none of them is one of ours. Throws a UserError for flags that contradict
+ * each other, are of another command, or have a value that is not valid.
+ */
+export function readServiceCommand(flags: ServiceFlags & Flags, rest: string[]): ServiceCommand | null {
+  const given = (Object.keys(serviceFlags) as ServiceFlagName[]).filter((name) => flags[name]);
+  const [verb, another] = verbs.filter((name) => flags[name]);
+  const [first] = given;
+  if (first === undefined) return null;
+  if (verb === undefined) {
+    throw new UserError(
+      `cannot use ${spell(first)}: it goes with --print-plist, --check-plist, --install or --uninstall`,
+    );
+  }
+  if (another) throw new UserError(`cannot use ${spell(verb)} together with ${spell(another)}: give one at a time`);
+  for (const name of given) {
+    if (flags[name]?.length !== 1 && !("repeatable" in serviceFlags[name])) {
+      throw new UserError(`cannot use ${spell(name)} twice: leave one of them out`);
+    }
+  }
+  const subject = flags[verb]?.[0] ?? "";
+  const dryRun = flags.dryRun !== undefined;
+  switch (verb) {
+    case "printPlist":
+      refuseOthers(given, [verb, ...describing]);
+      return { kind: "print-plist", service: describeService(subject, flags, rest) };
+    case "checkPlist":
+      refuseOthers(given, [verb, "json"]);
+      refuseDescription(verb, flags, rest);
+      return { kind: "check-plist", file: subject, json: flags.json !== undefined };
+    case "install":
+      if (subject.includes("/") || subject.endsWith(".plist")) {
+        refuseOthers(given, [verb, "dryRun"]);
+        refuseDescription(verb, flags, rest);
+        return { kind: "install", source: { file: subject }, dryRun };
+      }
+      refuseOthers(given, [verb, "dryRun", ...describing]);
+      return { kind: "install", source: { service: describeService(subject, flags, rest) }, dryRun };
+    case "uninstall":
+      refuseOthers(given, [verb, "dryRun"]);
+      refuseDescription(verb, flags, rest);
+      return { kind: "uninstall", label: parseLabel(subject), dryRun };
+  }
+}
+
+function refuseOthers(given: ServiceFlagName[], allowed: ServiceFlagName[]): void {
+  const other = given.find((name) => !allowed.includes(name));
+  const verb = allowed[0];
+  if (other && verb) throw new UserError(`cannot use ${spell(other)} with ${spell(verb)}: leave it out`);
+}
+
+/** A file says all by itself. */
+function refuseDescription(verb: ServiceFlagName, flags: ServiceFlags & Flags, rest: string[]): void {
+  const setting = Object.keys(flags).find((name) => !(name in serviceFlags));
+  const what = setting === undefined ? rest[0] : "a setting";
+  if (what === undefined) return;
+  throw new UserError(`cannot use ${spell(verb)} with ${what}: nothing but ${spell(verb)} and its value belongs here`);
+}
+
+function spell(name: ServiceFlagName): string {
+  return `--${serviceFlags[name].flag}`;
+}

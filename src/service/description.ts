@@ -1,0 +1,173 @@
+import { isIP } from "node:net";
+import { parsePort, parseTcpAddress } from "../address.ts";
+import { type ProgramCommand, readCommandLine, refuseMissingTargets } from "../command-line.ts";
+import { quote, UserError } from "../log.ts";
+import { defaultSocketNames, type Flags, type OptionName, options, type Settings } from "../options.ts";
+import { variableProblem } from "./check-settings.ts";
+import { type ServiceFlags, serviceFlags } from "./flags.ts";
+import { socketNames } from "./socket-names.ts";
+
+/** A service as its property list is to describe it; every value has been checked. */
+export interface ServiceDescription {
+  label: string;
+  /** By the key under Sockets: host (an IP address or a name) and port (a number or a service's name). */
+  sockets: Map<string, { host: string; port: string }[]>;
+  user: string | undefined;
+  group: string | undefined;
+  log: string | undefined;
+  environment: Map<string, string>;
+  /** The settings that no variable can hold, as flags. */
+  flags: string[];
+  settings: Settings;
+  /** Null for `-`: no program is run. */
+  program: ProgramCommand | null;
+  loginShell: boolean;
+  start: "on-demand" | "keep-running";
+}
+
+/**
+ * Checks the flags of --print-plist and what stands behind them. The environment of the caller plays no part: a
+ * service has its own. Throws a UserError.
+ */
+export function describeService(label: string, flags: ServiceFlags & Flags, rest: string[]): ServiceDescription {
+  parseLabel(label);
+  if (flags.onDemand && flags.keepRunning) {
+    throw new UserError("cannot use --on-demand together with --keep-running: leave one of them out");
+  }
+  if (flags.listen) {
+    throw new UserError("cannot use --listen in a property list: launchd listens; use --address and --port");
+  }
+  const { environment, flags: settingFlags } = placeSettings(flags);
+  for (const text of flags.env ?? []) {
+    const [name, value] = parseVariable(text);
+    const problem = variableProblem(name);
+    if (problem !== null) throw new UserError(`cannot use ${name} for --env: ${problem.why}; ${problem.mend}`);
+    if (environment.has(name)) throw new UserError(`cannot use ${name} twice: leave one of them out`);
+    environment.set(name, value);
+  }
+  const { settings, program } = readCommandLine({ flags: settingFlags, rest }, Object.fromEntries(environment));
+  refuseMissingTargets(program, settings);
+  if (program === null && flags.loginShell) {
+    throw new UserError("cannot use --login-shell with -: there is no program to run in it");
+  }
+  return {
+    label,
+    sockets: describeSockets(flags, settings),
+    user: one("user", flags),
+    group: one("group", flags),
+    log: one("log", flags),
+    environment,
+    flags: Object.entries(settingFlags).flatMap(([name, texts]) =>
+      texts.map((text) => `--${options[name as OptionName].flag}=${text}`),
+    ),
+    settings,
+    program,
+    loginShell: flags.loginShell !== undefined,
+    // What ends by itself when idle is to be started by the next connection, not at once.
+    start:
+      flags.onDemand || (!flags.keepRunning && settings.exitIdleTime !== Number.POSITIVE_INFINITY)
+        ? "on-demand"
+        : "keep-running",
+  };
+}
+
+/** A label is the file's name too. Throws a UserError for one that would leave its folder or that launchd passes over. */
+export function parseLabel(label: string): string {
+  const why =
+    label === ""
+      ? "it is empty"
+      : label.includes("/") || label.includes("..")
+        ? 'it has "/" or ".." in it, and the label is the file\'s name'
+        : label.startsWith(".")
+          ? "launchd passes over files whose names begin with a dot"
+          : /[\p{Cc}\p{Zl}\p{Zp}]/u.test(label)
+            ? "it has control characters in it"
+            : Buffer.byteLength(`${label}.plist`) > 255
+              ? "it is too long for a file's name"
+              : undefined;
+  if (why === undefined) return label;
+  throw new UserError(`cannot use ${quote(label)} as a label: ${why}; write one like com.example.web`);
+}
+
+/**
+ * Where each setting goes: into its variable, as plists for this program have always had them, and which the program
+ * reads too; into the command line only where one variable cannot hold it.
+ */
+function placeSettings(given: Flags): {
+  environment: Map<string, string>;
+  flags: Partial<Record<OptionName, string[]>>;
+} {
+  const environment = new Map<string, string>();
+  const flags: Partial<Record<OptionName, string[]>> = {};
+  for (const name of Object.keys(options) as OptionName[]) {
+    const { variable, repeatable }: { variable?: string; repeatable?: string } = options[name];
+    const texts = given[name];
+    if (texts === undefined) continue;
+    const [text = ""] = texts;
+    const fits = texts.length === 1 && text !== "" && !(repeatable === "words" && /\s/.test(text));
+    if (variable !== undefined && fits) environment.set(variable, text);
+    else flags[name] = texts;
+  }
+  return { environment, flags };
+}
+
+function describeSockets(flags: ServiceFlags, settings: Settings): ServiceDescription["sockets"] {
+  const sockets: ServiceDescription["sockets"] = new Map();
+  const hosts = (flags.address ?? [serviceFlags.address.default]).map(parseHost);
+  const names = socketNames(settings);
+  const known: readonly string[] = names ?? defaultSocketNames;
+  for (const text of flags.port ?? [serviceFlags.port.default]) {
+    const at = text.lastIndexOf("=");
+    const [name, port] = at < 0 ? [names?.[0] ?? defaultSocketNames[0], text] : [text.slice(0, at), text.slice(at + 1)];
+    check(text, "--port", () => {
+      parsePort(port);
+      if (name === "") throw new UserError("the name is empty; write PORT or NAME=PORT");
+      if (at < 0 && names !== null && names.length > 1) {
+        throw new UserError(`there are several sockets; write ${names.map((name) => `${name}=PORT`).join(" or ")}`);
+      }
+      if (!known.includes(name)) {
+        throw new UserError(`no socket ${quote(name)} is asked for; name it by --socket-name or --route`);
+      }
+    });
+    sockets.set(name, [...(sockets.get(name) ?? []), ...hosts.map((host) => ({ host, port }))]);
+  }
+  const missing = names?.find((name) => !sockets.has(name));
+  if (missing !== undefined) {
+    throw new UserError(`cannot serve the socket ${quote(missing)}: it has no port; add --port ${missing}=PORT`);
+  }
+  return sockets;
+}
+
+function parseHost(text: string): string {
+  if (isIP(text) !== 0) return text;
+  check(text, "--address", () => {
+    if (text === "" || text.includes(":"))
+      throw new UserError("it is not an address; write one like 127.0.0.1, ::1 or 0.0.0.0");
+    parseTcpAddress(`${text}:1`);
+  });
+  return text;
+}
+
+function parseVariable(text: string): [string, string] {
+  const match = text.match(/^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s);
+  if (match?.[1] === undefined) {
+    throw new UserError(`cannot use ${quote(text)} for --env: it is not a variable; write NAME=VALUE`);
+  }
+  return [match[1], match[2] ?? ""];
+}
+
+function one(name: "user" | "group" | "log", flags: ServiceFlags): string | undefined {
+  const text = flags[name]?.[0];
+  if (text === "")
+    throw new UserError(`cannot use "" for --${name}: it is empty; write --${name} ${serviceFlags[name].value}`);
+  return text;
+}
+
+function check(text: string, flag: string, parse: () => void): void {
+  try {
+    parse();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`cannot use ${quote(text)} for ${flag}: ${error.message}`);
+  }
+}

@@ -1,0 +1,73 @@
+/** A flag of the service commands: how it is written, and its line in help, man page and README. */
+interface ServiceFlag {
+  /** The flag, without `--`. */
+  flag: string;
+  /** What stands behind the flag; none for a switch. */
+  value?: string;
+  /** The text that is read when the flag is not given. */
+  default?: string;
+  /** May the flag be given more than once? */
+  repeatable?: true;
+  /** One sentence. */
+  help: string;
+}
+
+/** The flags that write, check and install property lists; settings of `options.ts` may stand among them. */
+export const serviceFlags = {
+  printPlist: {
+    flag: "print-plist",
+    value: "label",
+    help: "Print the property list of a service that runs the program like this.",
+  },
+  checkPlist: {
+    flag: "check-plist",
+    value: "file",
+    help: "List what launchd or this program would stumble over in a property list. Exit 1 for errors, 2 if unreadable.",
+  },
+  install: {
+    flag: "install",
+    value: "label",
+    help: "Check, install and start a service: LABEL with the flags of --print-plist, or a file (a path with / or .plist). With sudo a daemon, else an agent of this user.",
+  },
+  uninstall: {
+    flag: "uninstall",
+    value: "label",
+    help: "Stop an installed service and remove its property list.",
+  },
+  port: {
+    flag: "port",
+    value: "[name=]port",
+    default: "80",
+    repeatable: true,
+    help: "For --print-plist and --install: the port to serve; again for more. A name is the socket's key under Sockets.",
+  },
+  address: {
+    flag: "address",
+    value: "address",
+    default: "127.0.0.1",
+    repeatable: true,
+    help: "The address to serve them on; 0.0.0.0 for the whole network.",
+  },
+  user: { flag: "user", value: "user", help: "The user that the program runs as." },
+  group: { flag: "group", value: "group", help: "The group; without it the user's own." },
+  log: { flag: "log", value: "file", help: "The file for the program's output and ours." },
+  env: {
+    flag: "env",
+    value: "name=value",
+    repeatable: true,
+    help: "A variable of the program's environment; again for more.",
+  },
+  onDemand: { flag: "on-demand", help: "Start with the first connection, not at once." },
+  keepRunning: {
+    flag: "keep-running",
+    help: "Start at once, and again whenever the program ends. The default without --exit-idle-time.",
+  },
+  loginShell: { flag: "login-shell", help: "Run the program in the user's login shell, for its PATH." },
+  dryRun: { flag: "dry-run", help: "For --install and --uninstall: show what would be done." },
+  json: { flag: "json", help: "For --check-plist: for programs to read." },
+} as const satisfies Record<string, ServiceFlag>;
+
+export type ServiceFlagName = keyof typeof serviceFlags;
+
+/** The texts given on the command line, by flag. */
+export type ServiceFlags = Partial<Record<ServiceFlagName, string[]>>;

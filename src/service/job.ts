@@ -1,0 +1,73 @@
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import type { ProgramCommand } from "../command-line.ts";
+import type { ServiceDescription } from "./description.ts";
+import type { Dictionary } from "./plist.ts";
+
+/** Seconds from SIGTERM to SIGKILL when a plist does not say (ExitTimeOut in launchd.plist(5)). */
+export const defaultExitTimeout = 20;
+
+/** Where relative paths are taken from, and where this program lies. */
+export interface Origin {
+  folder: string;
+  /** The program's own path, as `ownPath` finds it. */
+  self: string;
+}
+
+/** The property list of a service, with the keys in the order in which people read them, and only those it needs. */
+export function jobOf(service: ServiceDescription, { folder, self }: Origin): Dictionary {
+  const log = service.log === undefined ? undefined : resolve(folder, service.log);
+  const stopTimeout = exitTimeout(service.settings.stopTimeout);
+  const sockets = [...service.sockets].map(([name, entries]) => {
+    const list = entries.map(({ host, port }) => ({ SockNodeName: host, SockServiceName: port }));
+    return [name, list.length === 1 ? (list[0] ?? {}) : list] as const;
+  });
+  return {
+    Label: service.label,
+    ...(service.user === undefined ? {} : { UserName: service.user }),
+    ...(service.group === undefined ? {} : { GroupName: service.group }),
+    ProgramArguments: [self, ...service.flags, ...programArguments(service, { folder, self })],
+    ...(service.environment.size === 0 ? {} : { EnvironmentVariables: Object.fromEntries(service.environment) }),
+    Sockets: Object.fromEntries(sockets),
+    ...(service.start === "keep-running" ? { KeepAlive: true } : {}),
+    ...(stopTimeout === undefined ? {} : { ExitTimeOut: stopTimeout }),
+    ...(log === undefined ? {} : { StandardOutPath: log, StandardErrorPath: log }),
+  };
+}
+
+/**
+ * This program's path as it was called, found through PATH, with links not resolved: the link stays right when what it
+ * points at moves with the next upgrade.
+ */
+export function ownPath(argv0: string, path: string | undefined, folder: string): string {
+  if (argv0.includes("/")) return resolve(folder, argv0);
+  for (const entry of (path ?? "").split(":")) {
+    const candidate = resolve(folder, entry, argv0);
+    if (existsSync(candidate)) return candidate;
+  }
+  return process.execPath;
+}
+
+/** What ExitTimeOut has to be for a stop to take as long as it may; undefined when launchd's own does. */
+function exitTimeout(stopTimeout: number): number | undefined {
+  // 0 is "never" for launchd.
+  if (stopTimeout === Number.POSITIVE_INFINITY) return 0;
+  const seconds = Math.ceil(stopTimeout / 1000);
+  return seconds < defaultExitTimeout ? undefined : seconds + 5;
+}
+
+function programArguments({ program, loginShell }: ServiceDescription, origin: Origin): string[] {
+  if (program === null) return ["-"];
+  const [name, ...args] = program;
+  const command: ProgramCommand = [name.includes("/") ? resolve(origin.folder, name) : name, ...args];
+  if (loginShell) return [loginWrapper(origin.self), ...command];
+  return name.startsWith("-") ? ["--", ...command] : command;
+}
+
+/** Below the same prefix; Homebrew links sbin into its prefix but not libexec, which is to be found below opt. */
+function loginWrapper(self: string): string {
+  const prefix = dirname(dirname(self));
+  const path = "libexec/launch_socket_server/login_wrapper";
+  const candidates = [join(prefix, path), join(prefix, "opt/launch_socket_server", path)];
+  return candidates.find((candidate) => existsSync(candidate)) ?? join(prefix, path);
+}

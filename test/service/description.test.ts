@@ -1,0 +1,158 @@
+import { describe, expect, test } from "bun:test";
+import { settingFlags, splitCommandLine } from "../../src/command-line.ts";
+import { readServiceCommand } from "../../src/service/command.ts";
+import { parseLabel, type ServiceDescription } from "../../src/service/description.ts";
+import { serviceFlags } from "../../src/service/flags.ts";
+
+function read(...args: string[]) {
+  const { flags, rest } = splitCommandLine(args, { ...settingFlags, ...serviceFlags });
+  return readServiceCommand(flags, rest);
+}
+
+function describeAs(...args: string[]): ServiceDescription {
+  const command = read("--print-plist", "com.example.web", ...args);
+  if (command?.kind !== "print-plist") throw new Error(`not a description: ${command?.kind}`);
+  return command.service;
+}
+
+describe("readServiceCommand", () => {
+  test("is null without a flag of its own", () => {
+    expect(read("--log-level", "debug", "server")).toBeNull();
+  });
+
+  test("tells a file to install from a label", () => {
+    expect(read("--install", "web.plist")).toEqual({ kind: "install", source: { file: "web.plist" }, dryRun: false });
+    expect(read("--install", "./web", "--dry-run")).toEqual({
+      kind: "install",
+      source: { file: "./web" },
+      dryRun: true,
+    });
+    expect(read("--install", "com.example.web", "server")).toMatchObject({
+      kind: "install",
+      source: { service: { label: "com.example.web", program: ["server"] } },
+    });
+  });
+
+  test("reads the other commands, with their flags in any order", () => {
+    expect(read("--json", "--check-plist", "-")).toEqual({ kind: "check-plist", file: "-", json: true });
+    expect(read("--dry-run", "--uninstall", "a.b")).toEqual({ kind: "uninstall", label: "a.b", dryRun: true });
+  });
+
+  test.each([
+    [["--port", "80", "server"], "cannot use --port: it goes with --print-plist"],
+    [["--json"], "cannot use --json: it goes with --print-plist"],
+    [["--print-plist", "a", "--install", "b", "server"], "cannot use --print-plist together with --install"],
+    [["--print-plist", "a", "--print-plist", "b", "server"], "cannot use --print-plist twice"],
+    [["--print-plist", "a", "--json", "server"], "cannot use --json with --print-plist"],
+    [["--check-plist", "a", "--dry-run"], "cannot use --dry-run with --check-plist"],
+    [["--check-plist", "a", "b"], "cannot use --check-plist with b"],
+    [["--check-plist", "a", "--log-level", "debug"], "cannot use --check-plist with a setting"],
+    [["--install", "a.plist", "--port", "80"], "cannot use --port with --install"],
+    [["--install", "a.plist", "server"], "cannot use --install with server"],
+    [["--uninstall", "../a"], 'cannot use "../a" as a label'],
+    [["--uninstall", "a", "--port", "80"], "cannot use --port with --uninstall"],
+  ])("refuses %j", (args: string[], sentence) => {
+    expect(() => read(...args)).toThrow(sentence);
+  });
+});
+
+describe("describeService", () => {
+  test("serves port 80 of the loopback interface and keeps running unless told otherwise", () => {
+    const service = describeAs("server", "-x");
+    expect([...service.sockets]).toEqual([["Socket", [{ host: "127.0.0.1", port: "80" }]]]);
+    expect(service).toMatchObject({ program: ["server", "-x"], start: "keep-running", loginShell: false, flags: [] });
+  });
+
+  test("puts settings into their variables, and into flags where one variable cannot hold them", () => {
+    const service = describeAs(
+      ...["--tcp-address", "127.0.0.1:8000", "--connect-timeout=5s"],
+      ...["--socket-name", "Web", "--socket-name", "Web2", "--port", "Web=80", "--port", "Web2=81", "--env", "A=b=c"],
+      "server",
+    );
+    expect(Object.fromEntries(service.environment)).toEqual({
+      LAUNCH_PROGRAM_TCP_ADDRESS: "127.0.0.1:8000",
+      LAUNCH_PROGRAM_CONNECT_TIMEOUT: "5s",
+      A: "b=c",
+    });
+    expect(service.flags).toEqual(["--socket-name=Web", "--socket-name=Web2"]);
+    const spaced = describeAs("--route", "Web=/tmp/with space", "--port", "Web=80", "server");
+    expect(spaced.flags).toEqual(["--route=Web=/tmp/with space"]);
+    expect(describeAs("--pass-sockets", "server").environment.get("LAUNCH_PROGRAM_PASS_SOCKETS")).toBe("1");
+  });
+
+  test("gives each route its port, and each port every address", () => {
+    const routes = [
+      "--route",
+      "HTTP=127.0.0.1:8080",
+      "--route",
+      "HTTPS=",
+      "--port",
+      "HTTP=http",
+      "--port",
+      "HTTPS=443",
+    ];
+    const service = describeAs("--address", "127.0.0.1", "--address", "::1", ...routes, "server");
+    expect([...service.sockets]).toEqual([
+      ["HTTP", ["127.0.0.1", "::1"].map((host) => ({ host, port: "http" }))],
+      ["HTTPS", ["127.0.0.1", "::1"].map((host) => ({ host, port: "443" }))],
+    ]);
+  });
+
+  test("starts on demand what ends when idle, unless told otherwise", () => {
+    expect(describeAs("--on-demand", "server").start).toBe("on-demand");
+    expect(describeAs("--exit-idle-time", "10m", "server").start).toBe("on-demand");
+    expect(describeAs("--exit-idle-time", "10m", "--keep-running", "server").start).toBe("keep-running");
+  });
+
+  test("runs no program for -, given a target", () => {
+    expect(describeAs("--tcp-address", ":8000", "-").program).toBeNull();
+  });
+
+  test("takes nothing from the caller's environment", () => {
+    process.env.LAUNCH_PROGRAM_TCP_ADDRESS = "nonsense";
+    try {
+      expect(describeAs("server").settings.tcpAddress).toBeUndefined();
+    } finally {
+      delete process.env.LAUNCH_PROGRAM_TCP_ADDRESS;
+    }
+  });
+
+  test.each([
+    [[], "cannot start: the program is missing"],
+    [["-"], "please set LAUNCH_PROGRAM_TCP_ADDRESS"],
+    [["--login-shell", "--tcp-address", ":1", "-"], "cannot use --login-shell with -"],
+    [["--on-demand", "--keep-running", "server"], "cannot use --on-demand together with --keep-running"],
+    [["--listen", "127.0.0.1:80", "server"], "cannot use --listen in a property list"],
+    [["--port", "0", "server"], 'cannot use "0" for --port: the port "0" is not between 1 and 65535'],
+    [["--port", "nosuch", "server"], 'cannot use "nosuch" for --port'],
+    [["--port", "=80", "server"], "the name is empty"],
+    [["--port", "Web=80", "server"], 'no socket "Web" is asked for'],
+    [["--route", "A=", "--route", "B=", "--port", "80", "server"], "write A=PORT or B=PORT"],
+    [["--route", "A=", "--route", "B=", "--port", "A=80", "server"], 'cannot serve the socket "B": it has no port'],
+    [["--address", "1.2.3", "server"], 'cannot use "1.2.3" for --address'],
+    [["--address", "a:b", "server"], 'cannot use "a:b" for --address'],
+    [["--env", "novalue", "server"], "it is not a variable; write NAME=VALUE"],
+    [["--env", "A=1", "--env", "A=2", "server"], "cannot use A twice"],
+    [["--env", "LAUNCH_DAEMON_IDLE_TIMEOUT=soon", "server"], "it is not a duration"],
+    [["--env", "LAUNCH_DAEMON_IDLE_TIMOUT=1s", "server"], "did you mean LAUNCH_DAEMON_IDLE_TIMEOUT?"],
+    [["--env", "BUN_OPTIONS=--preload=x", "server"], "it changes launch_socket_server itself"],
+    [["--idle-timeout", "1s", "--env", "LAUNCH_DAEMON_IDLE_TIMEOUT=2s", "server"], "twice"],
+    [["--user", "", "server"], 'cannot use "" for --user'],
+    [["--idle-timeout", "soon", "server"], "it is not a duration"],
+  ])("refuses %j", (args: string[], sentence) => {
+    expect(() => describeAs(...args)).toThrow(sentence);
+  });
+});
+
+describe("parseLabel", () => {
+  test.each(["com.example.web", "web", "Ünïcode name"])("takes %j", (label) => {
+    expect(parseLabel(label)).toBe(label);
+  });
+
+  test.each(["", "a/b", "/etc/passwd", "..", "a..b", ".hidden", "two\nlines", "nul\0", "x".repeat(250)])(
+    "refuses %j",
+    (label) => {
+      expect(() => parseLabel(label)).toThrow("as a label");
+    },
+  );
+});
