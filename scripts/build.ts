@@ -23,7 +23,15 @@ const { values } = parseArgs({
 const { outfile, target } = values;
 if (outfile === undefined) throw new Error("--outfile is missing");
 const darwin = target?.startsWith("bun-darwin") ?? process.platform === "darwin";
+const forTests = values["launchd-library"] !== undefined;
 const library = values["launchd-library"] ?? (darwin ? "/usr/lib/libSystem.B.dylib" : "");
+
+/** As source text. In the tests' program alone launchctl and the folders of services are others, found when it runs. */
+const constants = {
+  LAUNCHD_LIBRARY: JSON.stringify(library),
+  LAUNCHCTL: JSON.stringify(forTests ? "launchctl" : "/bin/launchctl"),
+  INSTALL_ROOT: forTests ? "process.env.TEST_INSTALL_ROOT" : JSON.stringify(""),
+};
 
 await mkdir(dirname(outfile), { recursive: true });
 // The compiled bytes hold the name of the output, so the temporary file keeps it.
@@ -37,7 +45,7 @@ const compiler = Bun.spawn(
     // A daemon must not be steered by files in the folder that it is started in.
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
-    `--define=LAUNCHD_LIBRARY=${JSON.stringify(library)}`,
+    ...Object.entries(constants).map(([name, value]) => `--define=${name}=${value}`),
     ...(target === undefined ? [] : [`--target=${target}`]),
     ...(values.runtime === undefined ? [] : [`--compile-executable-path=${values.runtime}`]),
     `--outfile=${fresh}`,

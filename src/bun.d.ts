@@ -4,6 +4,10 @@ import type { FdSocketOptions, SocketListener } from "bun";
 declare global {
   /** Set by scripts/build.ts: the library that has launch_activate_socket; empty where there is no launchd. */
   const LAUNCHD_LIBRARY: string;
+  /** Set by scripts/build.ts: the launchctl that services are installed with. */
+  const LAUNCHCTL: string;
+  /** Set by scripts/build.ts: what stands before /Library/LaunchDaemons; empty but for the tests. */
+  const INSTALL_ROOT: string;
 }
 
 declare module "bun" {

@@ -2,6 +2,8 @@ import { type ArgsDef, defineCommand, renderUsage } from "citty";
 import { version } from "../package.json";
 import { type ProgramCommand, readCommandLine, settingFlags, splitCommandLine } from "./command-line.ts";
 import { options, type Settings } from "./options.ts";
+import { readServiceCommand, type ServiceCommand } from "./service/command.ts";
+import { serviceFlags } from "./service/flags.ts";
 
 /** What a command line asks for. */
 export type Command =
@@ -9,7 +11,8 @@ export type Command =
   | { kind: "help" }
   | { kind: "version" }
   /** `program` is the program and its arguments, or null for proxy-only (`-`). */
-  | { kind: "run"; settings: Settings; program: ProgramCommand | null };
+  | { kind: "run"; settings: Settings; program: ProgramCommand | null }
+  | ServiceCommand;
 
 /** The options that are no settings. */
 const switches = {
@@ -22,11 +25,12 @@ const switches = {
  * end our options. Throws a UserError for an unknown option, a missing value or a value that is not valid.
  */
 export function parseCommandLine(args: string[], environment: Record<string, string | undefined>): Command {
-  const { flags, rest } = splitCommandLine(args, { ...switches, ...settingFlags });
+  const { flags, rest } = splitCommandLine(args, { ...switches, ...settingFlags, ...serviceFlags });
   if (args.length === 0) return { kind: "usage" };
   if (flags.help) return { kind: "help" };
   if (flags.version) return { kind: "version" };
-  return { kind: "run", ...readCommandLine({ flags, rest }, environment) };
+  const service = readServiceCommand(flags, rest);
+  return service ?? { kind: "run", ...readCommandLine({ flags, rest }, environment) };
 }
 
 /** The first lines of help, and all that the original prints when called without arguments. */
@@ -40,7 +44,7 @@ export async function help(): Promise<string> {
     program: { type: "positional", description: "The server to run, or - to run none and relay only." },
     arg: { type: "positional", required: false, description: "Everything behind the program belongs to it." },
   };
-  const rows = [...Object.values<Row>(switches), ...Object.values<Row>(options)];
+  const rows = [...Object.values<Row>(switches), ...Object.values<Row>(options), ...Object.values<Row>(serviceFlags)];
   // citty puts a column of flags beside the descriptions; these are folded to what is left of 80 columns.
   const column = 6 + Math.max(...rows.map(({ flag, value }) => `--${flag}${value ? `=<${value}>` : ""}`.length));
   for (const { flag, value, help, default: standard, variable } of rows) {

@@ -2,6 +2,7 @@ import { version } from "../package.json";
 import { help, parseCommandLine, usage } from "./cli.ts";
 import { launch } from "./launcher.ts";
 import { log, UserError } from "./log.ts";
+import { type Caller, runService } from "./service/service.ts";
 
 async function main(): Promise<number> {
   const command = parseCommandLine(process.argv.slice(2), process.env);
@@ -17,7 +18,19 @@ async function main(): Promise<number> {
       return 0;
     case "run":
       return launch(command.program, command.settings, process.env);
+    default:
+      return runService(command, caller(), console.log);
   }
+}
+
+function caller(): Caller {
+  return {
+    argv0: process.argv0,
+    environment: process.env,
+    folder: process.cwd(),
+    uid: process.geteuid?.() ?? 0,
+    colour: process.stdout.isTTY && !process.env.NO_COLOR,
+  };
 }
 
 try {

@@ -1,0 +1,161 @@
+import { closeSync, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
+import { formatAddress } from "../address.ts";
+import { log, reasonOf, UserError } from "../log.ts";
+import { checkPlist, type Examination, kindOf } from "./check.ts";
+import type { ServiceCommand } from "./command.ts";
+import type { ServiceDescription } from "./description.ts";
+import { install, installationSteps, plistPath, uninstall } from "./install.ts";
+import { jobOf, ownPath } from "./job.ts";
+import { contactsOf } from "./knock.ts";
+import { Launchctl } from "./launchctl.ts";
+import { thisMachine } from "./machine.ts";
+import { daemons, hasLaunchd, launchctl as launchctlProgram, placeFor } from "./places.ts";
+import { writePlist } from "./plist.ts";
+import { count, plural, report, reportJson } from "./report.ts";
+import { own } from "./subject.ts";
+
+/** How this process was called, and by whom. */
+export interface Caller {
+  argv0: string;
+  environment: Record<string, string | undefined>;
+  folder: string;
+  uid: number;
+  /** Is stdout a terminal that shows colours? */
+  colour: boolean;
+}
+
+const machine = { ...thisMachine, daemons };
+
+/** Runs one of the service commands; what it shows goes to `print`, a line or more at a time. Returns the exit code. Throws a UserError. */
+export async function runService(
+  command: ServiceCommand,
+  caller: Caller,
+  print: (text: string) => void,
+): Promise<number> {
+  switch (command.kind) {
+    case "print-plist":
+      print(plistOf(command.service, caller).trimEnd());
+      return 0;
+    case "check-plist":
+      return runCheck(command, caller, print);
+    case "install":
+      return runInstall(command, caller, print);
+    case "uninstall": {
+      refuseWithoutLaunchd(`cannot uninstall ${command.label}`);
+      const place = placeFor(caller.uid);
+      const launchctl = new Launchctl(launchctlProgram, place.domain);
+      const steps = await uninstall(command.label, place, launchctl, command.dryRun);
+      print(command.dryRun ? steps.join("\n") : `${command.label} is uninstalled`);
+      return 0;
+    }
+  }
+}
+
+async function runCheck(
+  { file, json }: { file: string; json: boolean },
+  { colour }: Caller,
+  print: (text: string) => void,
+): Promise<number> {
+  let opened: { bytes: Uint8Array; stats: Stats };
+  try {
+    opened = readOnce(file);
+  } catch (error) {
+    log.error(`cannot check ${file}: ${explain(reasonOf(error))}`);
+    return 2;
+  }
+  const { findings } = await checkPlist({ path: file, ...opened, kind: kindOf(file) }, machine);
+  print(json ? reportJson(file, findings) : report(file, findings, colour));
+  return count(findings).errors > 0 ? 1 : 0;
+}
+
+async function runInstall(
+  { source, dryRun }: Extract<ServiceCommand, { kind: "install" }>,
+  caller: Caller,
+  print: (text: string) => void,
+): Promise<number> {
+  const subject = "file" in source ? source.file : source.service.label;
+  refuseWithoutLaunchd(`cannot install ${subject}`);
+  const place = placeFor(caller.uid);
+  const { bytes, path } = readSource(source, caller);
+  const examination = await checkPlist({ path, bytes, stats: null, kind: place.kind }, machine);
+  const { findings } = examination;
+  if (findings.length > 0) print(report(subject, findings, caller.colour));
+  const { label, job, settings } = refuseErrors(subject, examination);
+
+  const launchctl = new Launchctl(launchctlProgram, place.domain);
+  const service = { label, bytes, job, settings };
+  if (dryRun) {
+    print([...(await installationSteps(service, place, launchctl)), "", writePlist(job).trimEnd()].join("\n"));
+    return 0;
+  }
+  await install(service, place, launchctl, interruption());
+  const where = contactsOf(job, settings).map(formatAddress).join(", ");
+  const log = own(job, "StandardErrorPath");
+  print(`${label} is installed as ${plistPath(label, place)}${where && ` and serves ${where}`}`);
+  print(typeof log === "string" ? `its log is ${log}` : "it has no log; --log names one");
+  return 0;
+}
+
+/** Both the checks and the installation use these bytes: the file is not looked at again. */
+function readSource(
+  source: { file: string } | { service: ServiceDescription },
+  caller: Caller,
+): { bytes: Uint8Array; path: string } {
+  if ("service" in source) {
+    const bytes = new TextEncoder().encode(plistOf(source.service, caller));
+    return { bytes, path: `${source.service.label}.plist` };
+  }
+  try {
+    return { bytes: readOnce(source.file).bytes, path: source.file };
+  } catch (error) {
+    throw new UserError(`cannot install ${source.file}: ${explain(reasonOf(error))}`);
+  }
+}
+
+function refuseErrors(subject: string, { findings, job, settings }: Examination) {
+  const { errors } = count(findings);
+  const label = job && own(job, "Label");
+  if (errors === 0 && job !== null && settings !== null && typeof label === "string") return { label, job, settings };
+  throw new UserError(
+    `cannot install ${subject}: the checks found ${plural(errors, "error")}; mend what is listed above`,
+  );
+}
+
+function plistOf(service: ServiceDescription, { argv0, environment, folder }: Caller): string {
+  return writePlist(jobOf(service, { folder, self: ownPath(argv0, environment.PATH, folder) }));
+}
+
+function readOnce(file: string): { bytes: Uint8Array; stats: Stats } {
+  const fd = openSync(file, "r");
+  try {
+    return { bytes: readFileSync(fd), stats: fstatSync(fd) };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function refuseWithoutLaunchd(attempt: string): void {
+  if (hasLaunchd) return;
+  throw new UserError(`${attempt}: that needs macOS and its launchd; --print-plist and --check-plist work here`);
+}
+
+/** An interrupted installation is put back, not left half done. */
+function interruption(): AbortSignal {
+  const interrupted = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interrupted.abort());
+  return interrupted.signal;
+}
+
+function explain(reason: string): string {
+  switch (reason) {
+    case "ENOENT":
+      return "there is no such file; check the path";
+    case "EACCES":
+    case "EPERM":
+      return "permission denied; check who may read it, or use sudo";
+    case "EISDIR":
+      return "it is a folder; name the file in it";
+    default:
+      return reason;
+  }
+}

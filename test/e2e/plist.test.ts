@@ -1,0 +1,189 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmod, mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { readPlist } from "../../src/service/plist.ts";
+import { peer } from "../support/peers.ts";
+
+const program = resolve(import.meta.dir, "../../sbin/launch_socket_server");
+const script = peer("script", "bsdutils");
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "plist-"));
+  await chmod(folder, 0o755);
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function run(args: string[], { argv0 = program, env = {} as Record<string, string> } = {}) {
+  const child = Bun.spawn([argv0, ...args], {
+    cwd: folder,
+    env: { PATH: process.env.PATH ?? "", ...env },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr, status] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { status, stdout, stderr };
+}
+
+async function write(name: string, text: string): Promise<string> {
+  await Bun.write(join(folder, name), text);
+  return join(folder, name);
+}
+
+const read = (text: string) => readPlist(new TextEncoder().encode(text));
+
+describe("--print-plist", () => {
+  test("prints a list that --check-plist has nothing against", async () => {
+    const words = ["--user", "nobody", "--", "sh", "-c", "&<>"];
+    const { status, stdout, stderr } = await run(["--print-plist", "com.example.web", ...words]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(read(stdout)).toMatchObject({
+      Label: "com.example.web",
+      UserName: "nobody",
+      ProgramArguments: [program, "sh", "-c", "&<>"],
+    });
+    const file = await write("com.example.web.plist", stdout);
+    const checked = await run(["--check-plist", file]);
+    // The checkout may lie where nobody can reach it.
+    expect(checked.stdout.replace(/^error: ProgramArguments\[0\]: nobody may not execute .*\n/, "")).toMatch(
+      /^.*com\.example\.web\.plist: [01] errors?, 0 notes\n$/,
+    );
+  });
+
+  test("names this program as it was called, through PATH and by a link", async () => {
+    const link = join(folder, "launch_socket_server");
+    await symlink(program, link);
+    const called = async (argv0: string, env: Record<string, string>) => {
+      const { stdout } = await run(["--print-plist", "a", "sh"], { argv0, env });
+      return (read(stdout).ProgramArguments as string[])[0];
+    };
+    expect(await called("./launch_socket_server", {})).toBe(link);
+    const path = { PATH: `${folder}:/usr/bin:/bin` };
+    const found = await run(["launch_socket_server", "--print-plist", "a", "sh"], { argv0: "/usr/bin/env", env: path });
+    expect((read(found.stdout).ProgramArguments as string[])[0]).toBe(link);
+  });
+
+  test("prints all of a long list into a pipe that is read slowly, and nothing else into a closed one", async () => {
+    const words = Array.from({ length: 10_000 }, (_, index) => `argument ${index}`);
+    const pipe = (reader: string) =>
+      Bun.spawn(["sh", "-c", `"$0" "$@" | ${reader}`, program, "--print-plist", "a", "server", ...words], {
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+    const slow = await new Response(pipe("(sleep 0.3; cat)").stdout).text();
+    expect(read(slow).ProgramArguments).toEqual([program, "server", ...words]);
+    expect(await new Response(pipe("head -c 1").stderr).text()).toBe("");
+  });
+
+  test.each([
+    [["--print-plist", "../a", "server"], 'cannot use "../a" as a label'],
+    [["--print-plist", "a", "server", "\x01"], "it has the character U+0001, which XML cannot hold; leave it out"],
+    [["--print-plist", "a"], "cannot start: the program is missing"],
+    [["--print-plist"], "cannot use --print-plist: its value is missing; write --print-plist label"],
+  ])("%j is a sentence", async (args: string[], sentence) => {
+    const { status, stdout, stderr } = await run(args);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toStartWith("launch_socket_server: ");
+    expect(stderr).toContain(sentence);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+  });
+
+  test("an argument that is no UTF-8 is a sentence", async () => {
+    const shell = '"$0" --print-plist a server "$(printf "a\\377b")"';
+    const child = Bun.spawn(["sh", "-c", shell, program], { stdout: "ignore", stderr: "pipe" });
+    expect(await new Response(child.stderr).text()).toContain("it is not text in UTF-8");
+    expect(await child.exited).toBe(1);
+  });
+});
+
+describe("--check-plist", () => {
+  const faulty = `<plist><dict><key>Label</key><string>faulty</string><key>UserName</key><string>root</string>
+    <key>ProgramArguments</key><array><string>/bin/sh</string><string>/no/such</string></array></dict></plist>`;
+
+  test("lists errors, then notes, and exits with 1", async () => {
+    const file = await write("faulty.plist", faulty);
+    const { status, stdout, stderr } = await run(["--check-plist", file]);
+    expect({ status, stderr }).toEqual({ status: 1, stderr: "" });
+    expect(stdout).toBe(
+      [
+        "error: ProgramArguments[1]: there is no /no/such; check the path, or install the program",
+        "error: Sockets: there are none, so that launchd binds no port and nothing can be activated; add one called Socket",
+        "note: UserName: the program runs as root; name a user with no other rights",
+        "note: ProgramArguments[0]: it runs sh, and the checks take it for launch_socket_server; heed them only if that is what it is",
+        `${file}: 2 errors, 2 notes`,
+        "",
+      ].join("\n"),
+    );
+  });
+
+  test("has the same for programs", async () => {
+    const file = await write("faulty.plist", faulty);
+    const { status, stdout } = await run(["--check-plist", file, "--json"]);
+    expect(status).toBe(1);
+    const { findings, ...rest } = JSON.parse(stdout);
+    expect(rest).toEqual({ file, errors: 2, notes: 2 });
+    expect(findings[0]).toEqual({
+      severity: "error",
+      key: "ProgramArguments[1]",
+      why: "there is no /no/such",
+      mend: "check the path, or install the program",
+    });
+  });
+
+  test.skipIf(script === null)("has colours on a terminal, but not with NO_COLOR (script of bsdutils)", async () => {
+    const file = await write("faulty.plist", faulty);
+    const onTerminal = async (env: Record<string, string>) => {
+      const words = ["-qec", `${program} --check-plist ${file}`, "/dev/null"];
+      return (await run(words, { argv0: script ?? "", env })).stdout;
+    };
+    expect(await onTerminal({})).toContain("\x1b[31merror\x1b[0m: ProgramArguments[1]");
+    const plain = await onTerminal({ NO_COLOR: "1" });
+    expect(plain).toContain("\nerror: Sockets");
+    expect(plain).not.toContain("\x1b");
+  });
+
+  test("exits with 2 when it cannot read, and with 1 when it is no property list", async () => {
+    const missing = join(folder, "missing.plist");
+    expect(await run(["--check-plist", missing, "--json"])).toEqual({
+      status: 2,
+      stdout: "",
+      stderr: `launch_socket_server: cannot check ${missing}: there is no such file; check the path\n`,
+    });
+    expect((await run(["--check-plist", folder])).status).toBe(2);
+    const nonsense = await run(["--check-plist", await write("nonsense.plist", "<plist><dict>")]);
+    expect(nonsense.status).toBe(1);
+    expect(nonsense.stdout).toStartWith("error: file: it is not a property list: unclosed xml tag(s)");
+    expect(nonsense.stderr).toBe("");
+  });
+
+  test("changes nothing", async () => {
+    const file = await write("faulty.plist", faulty);
+    const list = async () => (await Bun.$`find ${folder} -printf "%p %m %u %s %T@ %i\n"`.text()).split("\n").sort();
+    const before = await list();
+    await run(["--check-plist", file]);
+    expect(await list()).toEqual(before);
+  });
+});
+
+describe.skipIf(process.platform === "darwin")("without launchd", () => {
+  test.each([
+    [["--install", "com.example.web", "server"]],
+    [["--install", "web.plist", "--dry-run"]],
+    [["--uninstall", "com.example.web"]],
+  ])("%j says that it needs macOS", async (args: string[]) => {
+    const { status, stdout, stderr } = await run(args);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toContain("that needs macOS and its launchd; --print-plist and --check-plist work here");
+  });
+
+  test("the released program knows no folders but the system's", async () => {
+    const bytes = await Bun.file(program).bytes();
+    expect(Buffer.from(bytes).includes("TEST_INSTALL_ROOT")).toBe(false);
+    expect(Buffer.from(bytes).includes("/bin/launchctl")).toBe(true);
+  });
+});

@@ -1,0 +1,67 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "plist";
+import { Launchctl } from "./service-launchctl.ts";
+import { waitFor } from "./wait.ts";
+
+const isRoot = process.getuid?.() === 0;
+const domain = isRoot ? "system" : `gui/${process.getuid?.()}`;
+let folder: string;
+let launchctl: Launchctl;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "launchctl-"));
+  launchctl = new Launchctl({ folder, domain });
+});
+afterEach(async () => {
+  await launchctl[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
+});
+
+async function call(...words: string[]): Promise<string> {
+  const child = Bun.spawn([join(launchctl.bin, "launchctl"), ...words], { stdout: "pipe", stderr: "pipe" });
+  const [out, error] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  return `${await child.exited} ${out}${error}`;
+}
+
+test("loads, shows and stops services as launchctl does, with its delays", async () => {
+  const path = join(folder, "job.plist");
+  const slow = 'trap "sleep 0.2; exit 0" TERM; while :; do sleep 0.05; done';
+  await Bun.write(path, build({ Label: "job", ProgramArguments: ["/bin/sh", "-c", slow], KeepAlive: true }));
+  await chmod(path, 0o644);
+  const refused = "5 Bootstrap failed: 5: Input/output error\n";
+  expect(await call("print", `${domain}/job`)).toStartWith(
+    '113 Bad request.\nCould not find service "job" in domain for ',
+  );
+  expect(await call("bootout", `${domain}/job`)).toBe("3 Boot-out failed: 3: No such process\n");
+  expect(await call("bootstrap", domain, path)).toStartWith(refused);
+  expect(await call("enable", `${domain}/job`)).toBe("0 ");
+  expect(await call("bootstrap", domain, path)).toBe("0 ");
+  const printed = await call("print", `${domain}/job`);
+  expect(printed).toContain("\n\tstate = running\n");
+  expect(printed).toContain(`\n\tpid = ${launchctl.job("job")?.pid}\n`);
+  expect(printed).toContain("\n\tlast exit code = (never exited)\n");
+  expect(await call("bootstrap", domain, path)).toStartWith(refused);
+
+  expect(await call("bootout", `${domain}/job`)).toBe("36 Boot-out failed: 36: Operation now in progress\n");
+  expect(await call("print", `${domain}/job`)).toContain("\n\tstate = SIGTERMed\n");
+  await waitFor("the end of the service", async () => (await call("print", `${domain}/job`)).startsWith("113"));
+  expect(await call("bootstrap", domain, path)).toStartWith(refused);
+  await waitFor("launchd to take it again", async () => (await call("bootstrap", domain, path)) === "0 ");
+  expect(launchctl.calls).toContain(`enable ${domain}/job`);
+});
+
+test("refuses a file that others could have written, and what is no plist", async () => {
+  const path = join(folder, "job.plist");
+  await call("enable", `${domain}/job`);
+  await Bun.write(path, build({ Label: "job", ProgramArguments: ["/bin/true"] }));
+  await chmod(path, 0o666);
+  expect(await call("bootstrap", domain, path)).toStartWith(
+    "122 Bootstrap failed: 122: Path had bad ownership/permissions",
+  );
+  await Bun.write(path, "<plist><string>no dictionary</string></plist>");
+  expect(await call("bootstrap", domain, path)).toStartWith("5 ");
+  expect(await call("print", "gui/1/job")).toBe("125 Domain does not support specified action\n");
+  expect(await call("reboot")).toStartWith("125 ");
+});
