@@ -1,38 +1,57 @@
 /**
- * Writes the one table of settings into README.md and the man page, between the marks that stand there. Run by `make fix`;
- * a test fails where it was forgotten.
+ * Writes the table of settings and that of the service commands' flags into README.md and the man page, between the marks that
+ * stand there. Run by `make fix`; a test fails where it was forgotten.
  */
 import { options } from "../src/options.ts";
+import { serviceFlags } from "../src/service/flags.ts";
 
 interface Row {
   flag: string;
   value?: string;
   variable?: string;
   default?: string;
-  repeatable?: string;
+  repeatable?: string | true;
   help: string;
 }
 
-const rows = Object.values<Row>(options);
+const settings = Object.values<Row>(options);
+const flags = Object.values<Row>(serviceFlags);
 
 /** The files that hold the table, and how each is brought up to date. */
 export const documents: Record<string, (text: string) => string> = {
-  "README.md": (text) => replaceBetween(text, "<!-- settings -->\n", "<!-- end of settings -->", readmeTable()),
-  "share/man/man8/launch_socket_server.8": (text) =>
-    replaceBetween(text, '.\\" settings\n', '.\\" end of settings', manList()),
+  "README.md": (text) => {
+    const withSettings = replaceBetween(text, "<!-- settings -->\n", "<!-- end of settings -->", settingsTable());
+    return replaceBetween(withSettings, "<!-- service flags -->\n", "<!-- end of service flags -->", flagsTable());
+  },
+  "share/man/man8/launch_socket_server.8": (text) => {
+    const withSettings = replaceBetween(text, '.\\" settings\n', '.\\" end of settings', manList(settings));
+    return replaceBetween(withSettings, '.\\" service flags\n', '.\\" end of service flags', manList(flags));
+  },
 };
 
-function readmeTable(): string {
-  const lines = rows.map((row) => {
-    const flag = `\`--${row.flag}${row.value ? ` ${row.value}` : ""}\``;
+function settingsTable(): string {
+  const lines = settings.map((row) => {
     const variable = row.variable ? `\`${row.variable}\`` : "";
-    return `| ${flag} | ${variable} | ${standard(row)} | ${row.help.replaceAll("|", "\\|")}${repeats(row)} |\n`;
+    return `| ${spelling(row)} | ${variable} | ${standard(row)} | ${meaning(row)} |\n`;
   });
   return `| flag | variable | default | what it does |\n|---|---|---|---|\n${lines.join("")}`;
 }
 
+function flagsTable(): string {
+  const lines = flags.map((row) => `| ${spelling(row)} | ${row.default ?? ""} | ${meaning(row)} |\n`);
+  return `| flag | default | what it does |\n|---|---|---|\n${lines.join("")}`;
+}
+
+function spelling(row: Row): string {
+  return `\`--${row.flag}${row.value ? ` ${row.value}` : ""}\``;
+}
+
+function meaning(row: Row): string {
+  return `${row.help.replaceAll("|", "\\|")}${repeats(row)}`;
+}
+
 /** mdoc(7): a line that begins with a dot or a quote, or has a backslash, would be read as a macro or an escape. */
-function manList(): string {
+function manList(rows: Row[]): string {
   const escapeText = (text: string) => text.replaceAll("\\", "\\e").replace(/^([.'])/, "\\&$1");
   const items = rows.map((row) => {
     const sentences = `${row.help}${repeats(row)}`.split(/(?<=\.) /).map((sentence) => fold(escapeText(sentence)));

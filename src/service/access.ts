@@ -1,5 +1,6 @@
 import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
+import { reasonOf } from "../log.ts";
 import type { Account } from "./machine.ts";
 
 /** What somebody may want to do with a file or a folder, by its permission bits (stat(2)). */
@@ -12,6 +13,16 @@ export function stat(path: string): Stats | null {
     return statSync(path);
   } catch {
     return null;
+  }
+}
+
+/** Is a path out of our own reach, so that nothing can be said of it? (Root reaches everything.) */
+export function isHidden(path: string): boolean {
+  try {
+    statSync(path);
+    return false;
+  } catch (error) {
+    return reasonOf(error) === "EACCES";
   }
 }
 

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import { quote } from "../log.ts";
-import { changeable, may, stat } from "./access.ts";
+import { changeable, isHidden, may, stat } from "./access.ts";
 import type { Subject } from "./subject.ts";
 
 /** The folder that the job works in, its logs, and the path of the program's socket. */
@@ -25,6 +25,8 @@ function checkFolder(subject: Subject): void {
   const found = path.startsWith("/") ? stat(path) : null;
   if (!path.startsWith("/")) {
     subject.error(key, `${quote(path)} is not an absolute path`, "write the whole path");
+  } else if (found === null && isHidden(path)) {
+    subject.noteHidden(key, path);
   } else if (found === null) {
     subject.error(key, `there is no ${path}, so that the job does not start`, `mkdir ${path}, or leave the key out`);
   } else if (!found.isDirectory()) {
@@ -58,6 +60,8 @@ function checkLog(subject: Subject, key: string, path: string): void {
     if (account === null || may(account, "write", path)) return;
     const why = `${account.name} may not write to ${path}, so that all output is lost`;
     subject.error(key, why, `sudo chown ${account.name} ${path}`);
+  } else if (isHidden(path)) {
+    subject.noteHidden(key, path);
   } else if (!stat(folder)?.isDirectory()) {
     subject.error(key, `there is no folder ${folder}, so that all output is lost`, `sudo mkdir -p ${folder}`);
   } else if (account !== null && !(may(account, "write", folder) && may(account, "execute", folder))) {

@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import { quote } from "../log.ts";
-import { changeable, may, stat } from "./access.ts";
+import { changeable, isHidden, may, stat } from "./access.ts";
 import { isStrings } from "./check-settings.ts";
 import { own, type Subject } from "./subject.ts";
 
@@ -77,7 +77,9 @@ function checkServer(subject: Subject, key: string, name: string): void {
 function checkRunnable(subject: Subject, key: string, path: string): void {
   const found = stat(path);
   const { account } = subject;
-  if (found === null) {
+  if (found === null && isHidden(path)) {
+    subject.noteHidden(key, path);
+  } else if (found === null) {
     subject.error(key, `there is no ${path}`, "check the path, or install the program");
   } else if (!found.isFile()) {
     subject.error(key, `${path} is not a file`, "name the program itself");

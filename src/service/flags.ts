@@ -39,7 +39,7 @@ export const serviceFlags = {
     value: "[name=]port",
     default: "80",
     repeatable: true,
-    help: "For --print-plist and --install: the port to serve; again for more. A name is the socket's key under Sockets.",
+    help: "For --print-plist and --install: the port to serve. A name is the socket's key under Sockets.",
   },
   address: {
     flag: "address",
@@ -55,7 +55,7 @@ export const serviceFlags = {
     flag: "env",
     value: "name=value",
     repeatable: true,
-    help: "A variable of the program's environment; again for more.",
+    help: "A variable of the program's environment.",
   },
   onDemand: { flag: "on-demand", help: "Start with the first connection, not at once." },
   keepRunning: {

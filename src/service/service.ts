@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { formatAddress } from "../address.ts";
 import { log, reasonOf, UserError } from "../log.ts";
 import { checkPlist, type Examination, kindOf } from "./check.ts";
@@ -10,7 +10,7 @@ import { contactsOf } from "./knock.ts";
 import { Launchctl } from "./launchctl.ts";
 import { thisMachine } from "./machine.ts";
 import { daemons, hasLaunchd, launchctl as launchctlProgram, placeFor } from "./places.ts";
-import { writePlist } from "./plist.ts";
+import { maxBytes, writePlist } from "./plist.ts";
 import { count, plural, report, reportJson } from "./report.ts";
 import { own } from "./subject.ts";
 
@@ -125,10 +125,15 @@ function plistOf(service: ServiceDescription, { argv0, environment, folder }: Ca
   return writePlist(jobOf(service, { folder, self: ownPath(argv0, environment.PATH, folder) }));
 }
 
+/** Reads no more than a property list may have: a device may have no end. */
 function readOnce(file: string): { bytes: Uint8Array; stats: Stats } {
   const fd = openSync(file, "r");
   try {
-    return { bytes: readFileSync(fd), stats: fstatSync(fd) };
+    const bytes = new Uint8Array(maxBytes + 1);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < bytes.length; length += read)
+      read = readSync(fd, bytes, { offset: length });
+    return { bytes: bytes.subarray(0, length), stats: fstatSync(fd) };
   } finally {
     closeSync(fd);
   }

@@ -41,6 +41,11 @@ export class Subject {
     this.findings.push({ severity: "note", key, why, mend });
   }
 
+  /** For a path that who runs the checks cannot look at; what is wrong with it stays unknown. */
+  noteHidden(key: string, path: string): void {
+    this.note(key, `${path} is out of reach of the user who runs the checks`, "check again with sudo");
+  }
+
   /** The text of a key; what is no text is an error and counts as not there, as launchd has it. */
   text(key: string, dictionary: Dictionary = this.job, path = key): string | undefined {
     const value = own(dictionary, key);

@@ -161,6 +161,18 @@ describe("--check-plist", () => {
     expect(nonsense.stderr).toBe("");
   });
 
+  test("reads from a pipe, and no more than a property list may have", async () => {
+    const piped = await run(
+      ["-c", `cat ${await write("faulty.plist", faulty)} | ${program} --check-plist /dev/stdin`],
+      { argv0: "/bin/sh" },
+    );
+    // What comes through a pipe has no name.
+    expect(piped.stdout).toContain("/dev/stdin: 2 errors, 2 notes");
+    const endless = await run(["--check-plist", "/dev/zero"]);
+    expect(endless.status).toBe(1);
+    expect(endless.stdout).toContain("it has more than 4 MB");
+  });
+
   test("changes nothing", async () => {
     const file = await write("faulty.plist", faulty);
     const list = async () => (await Bun.$`find ${folder} -printf "%p %m %u %s %T@ %i\n"`.text()).split("\n").sort();
@@ -168,6 +180,32 @@ describe("--check-plist", () => {
     await run(["--check-plist", file]);
     expect(await list()).toEqual(before);
   });
+});
+
+test.skipIf(process.getuid?.() !== 0)("what is out of reach is noted, not called missing (for root)", async () => {
+  const hidden = join(folder, "hidden");
+  await Bun.write(join(hidden, "server"), "");
+  await chmod(join(hidden, "server"), 0o755);
+  await chmod(hidden, 0o700);
+  const copy = join(folder, "copy/launch_socket_server");
+  await Bun.write(copy, Bun.file(program));
+  await chmod(copy, 0o755);
+  const { stdout } = await run(
+    ["--print-plist", "hidden", "--user", "nobody", "--log", `${hidden}/a.log`, `${hidden}/server`],
+    { argv0: copy },
+  );
+  const file = await write("hidden.plist", stdout);
+  const checked = await run(["--reuid=65534", "--clear-groups", copy, "--check-plist", file], {
+    argv0: "/usr/bin/setpriv",
+  });
+  expect(checked.status).toBe(0);
+  expect(checked.stdout).toContain("0 errors, 2 notes");
+  expect(checked.stdout).toContain(
+    `note: ProgramArguments[1]: ${hidden}/server is out of reach of the user who runs the checks`,
+  );
+  expect((await run(["--check-plist", file])).stdout).toContain(
+    `error: ProgramArguments[1]: nobody may not execute ${hidden}/server`,
+  );
 });
 
 describe.skipIf(process.platform === "darwin")("without launchd", () => {

@@ -2,18 +2,22 @@ import { describe, expect, test } from "bun:test";
 import { documents } from "../../scripts/document.ts";
 import { help } from "../../src/cli.ts";
 import { options } from "../../src/options.ts";
+import { serviceFlags } from "../../src/service/flags.ts";
 
-describe("the table of settings", () => {
+describe("the tables of settings and flags", () => {
   for (const [path, update] of Object.entries(documents)) {
-    test(`stands in ${path} as options.ts has it`, async () => {
+    test(`stand in ${path} as options.ts and flags.ts have it`, async () => {
       const text = await Bun.file(path).text();
       expect(update(text)).toBe(text);
     });
   }
 
-  test("is what --help shows", async () => {
+  test("are what --help shows", async () => {
     const text = (await help()).replace(/\s+/g, " ");
-    for (const option of Object.values<{ flag: string; variable?: string; help: string }>(options)) {
+    for (const option of Object.values<{ flag: string; variable?: string; help: string }>({
+      ...options,
+      ...serviceFlags,
+    })) {
       expect(text).toContain(`--${option.flag}`);
       expect(text).toContain(option.help);
       if (option.variable) expect(text).toContain(option.variable);
