@@ -47,6 +47,9 @@ export function describeService(label: string, flags: ServiceFlags & Flags, rest
   }
   const { settings, program } = readCommandLine({ flags: settingFlags, rest }, Object.fromEntries(environment));
   refuseMissingTargets(program, settings);
+  if (flags.env && program !== null && /^[A-Za-z_]\w*=/.test(program[0])) {
+    throw new UserError(`cannot use ${quote(program[0])} as the program: it is a variable; write --env before each`);
+  }
   if (program === null && flags.loginShell) {
     throw new UserError("cannot use --login-shell with -: there is no program to run in it");
   }

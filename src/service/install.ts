@@ -65,8 +65,8 @@ export async function install(
     await startService(launchctl, label, path, signal);
     await waitUntilUp(launchctl, label, contactsOf(job, settings)[0] ?? null, signal);
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
     const after = await putBack(before, label, path, staged, launchctl, stopPatience({ file: { bytes } }));
+    if (!(error instanceof UserError)) throw error;
     throw new UserError(`cannot install ${label}: ${error.message}; ${after}${logAdvice(job)}`);
   } finally {
     staged.discard();

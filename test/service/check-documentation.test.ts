@@ -69,3 +69,31 @@ test.each([
   expect(findings.filter(({ severity }) => severity === "error")).toEqual([]);
   expect(findings.map(({ key }) => key)).toContain("Sockets.Socket.SockNodeName");
 });
+
+test("the plists of README have nothing against them", async () => {
+  const readme = await Bun.file(join(import.meta.dir, "../../README.md")).text();
+  const plists = [...readme.matchAll(/```xml\n(<\?xml.*?<\/plist>\n)```/gs)].map(([, plist]) => plist ?? "");
+  expect(plists).not.toBeEmpty();
+  for (const plist of plists) {
+    const [, label] = plist.match(/<key>Label<\/key>\s*<string>(.*?)<\/string>/) ?? [];
+    const adapted = plist
+      .replace(program, join(fixture.folder, "bin/launch_socket_server"))
+      .replace(/<string>\/(usr\/local|opt\/homebrew)\/bin\/\w+</, `<string>${fixture.folder}/bin/server<`)
+      .replaceAll("/Users/sam/Library/Logs", join(fixture.folder, "shared"));
+    expect(await fixture.check(adapted, { path: `/Library/LaunchDaemons/${label}.plist` })).toEqual([]);
+  }
+});
+
+test("the examples have nothing against them", async () => {
+  const folder = join(import.meta.dir, "../../share/launch_socket_server/examples");
+  const plists = [...new Bun.Glob("*/*.plist").scanSync(folder)];
+  expect(plists).not.toBeEmpty();
+  for (const path of plists) {
+    const adapted = (await Bun.file(join(folder, path)).text())
+      .replace(program, join(fixture.folder, "bin/launch_socket_server"))
+      .replace(/\/opt\/homebrew\/bin\/[\w-]+/, join(fixture.folder, "bin/server"))
+      .replaceAll("/Users/sam/hello", join(fixture.folder, "shared"));
+    const findings = await fixture.check(adapted, { path: `/Library/LaunchDaemons/${path.split("/").at(-1)}` });
+    expect(findings.filter(({ key }) => key !== "EnvironmentVariables.LAUNCH_PROGRAM_SOCKET_PATH")).toEqual([]);
+  }
+});

@@ -133,6 +133,7 @@ describe("describeService", () => {
     [["--address", "a:b", "server"], 'cannot use "a:b" for --address'],
     [["--env", "novalue", "server"], "it is not a variable; write NAME=VALUE"],
     [["--env", "A=1", "--env", "A=2", "server"], "cannot use A twice"],
+    [["--env", "A=1", "B=2", "server"], 'cannot use "B=2" as the program: it is a variable; write --env before each'],
     [["--env", "LAUNCH_DAEMON_IDLE_TIMEOUT=soon", "server"], "it is not a duration"],
     [["--env", "LAUNCH_DAEMON_IDLE_TIMOUT=1s", "server"], "did you mean LAUNCH_DAEMON_IDLE_TIMEOUT?"],
     [["--env", "BUN_OPTIONS=--preload=x", "server"], "it changes launch_socket_server itself"],
