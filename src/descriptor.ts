@@ -41,6 +41,11 @@ export function setBacklog(fd: number, backlog: number): void {
   libc.listen(fd, backlog);
 }
 
+/** Lets the kernel keep up to `bytes` that are sent and not taken yet; it caps this (net.core.wmem_max, kern.ipc.maxsockbuf). */
+export function setSendBuffer(fd: number, bytes: number): void {
+  libc.setsockopt(fd, constants.SOL_SOCKET, constants.SO_SNDBUF, new Int32Array([bytes]), 4);
+}
+
 /** Bytes that the peer has not taken yet (SIOCOUTQ in tcp(7) and unix(7); SO_NWRITE on macOS); 0 when it cannot be told. */
 export function unsentBytes(fd: number): number {
   if (linux === null) return getOption(fd, constants.SO_NWRITE) ?? 0;

@@ -17,6 +17,7 @@ export const systemConstants = {
   SOCK_STREAM: { linux: 1, macos: 1 },
   SOCK_DGRAM: { linux: 2, macos: 2 },
   SOL_SOCKET: { linux: 1, macos: 0xffff },
+  SO_SNDBUF: { linux: 7, macos: 0x1001 },
   SO_REUSEADDR: { linux: 2, macos: 0x0004 },
   SO_TYPE: { linux: 3, macos: 0x1008 },
   SO_ACCEPTCONN: { linux: 30, macos: 0x0002 },

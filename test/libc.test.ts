@@ -39,7 +39,7 @@ describe("constants and layouts", () => {
       puts("");
     }
     int main(void) {
-      NUMBER(SOCK_STREAM); NUMBER(SOCK_DGRAM); NUMBER(SOL_SOCKET); NUMBER(SO_REUSEADDR); NUMBER(SO_TYPE); NUMBER(SO_ACCEPTCONN);
+      NUMBER(SOCK_STREAM); NUMBER(SOCK_DGRAM); NUMBER(SOL_SOCKET); NUMBER(SO_SNDBUF); NUMBER(SO_REUSEADDR); NUMBER(SO_TYPE); NUMBER(SO_ACCEPTCONN);
       NUMBER(RLIMIT_NOFILE); NUMBER(SIG_SETMASK); NUMBER(AF_UNIX); NUMBER(AF_INET); NUMBER(AF_INET6);
     #ifdef SIOCOUTQ
       NUMBER(SIOCOUTQ);
@@ -124,6 +124,7 @@ describe("constants and layouts", () => {
       SOCK_STREAM: 1, // bsd/sys/socket.h
       SOCK_DGRAM: 2, // bsd/sys/socket.h
       SOL_SOCKET: 0xffff, // bsd/sys/socket.h
+      SO_SNDBUF: 0x1001, // bsd/sys/socket.h
       SO_REUSEADDR: 0x0004, // bsd/sys/socket.h
       SO_TYPE: 0x1008, // bsd/sys/socket.h
       SO_ACCEPTCONN: 0x0002, // bsd/sys/socket.h

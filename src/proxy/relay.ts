@@ -1,7 +1,7 @@
 import type { Socket, SocketHandler } from "bun";
 import type { ListeningSocket } from "../activation/activation.ts";
 import { type Address, formatAddress } from "../address.ts";
-import { unsentBytes } from "../descriptor.ts";
+import { setSendBuffer, unsentBytes } from "../descriptor.ts";
 import { type Log, log } from "../log.ts";
 import { receive, receiveWaiting } from "./bulk.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
@@ -27,6 +27,12 @@ export interface RelaySettings {
 const quiet = 500;
 /** kqueue may never report a reset of a half-closed connection: one on which nothing moves is closed after this. */
 const halfClosedLimit = 3_600_000;
+
+/**
+ * Bytes that may wait in a Unix socket for the program. macOS grants 8 KB by itself, so that of a large chunk each write
+ * takes little and pauses the client: with the buffer forced down to 8 KB, Linux moves a quarter at 3.6 times the CPU time.
+ */
+const unixSendBuffer = 256 * 1024;
 
 /** Sockets whose clients all go to one target. */
 export interface RelayRoute {
@@ -142,6 +148,7 @@ export class Relay implements ConnectionOwner {
       connection.backend,
       (backend) => {
         this.#keepAlive(backend, target.kind);
+        if (target.kind === "unix") setSendBuffer(backend.fd, unixSendBuffer);
         connection.connected(backend);
       },
       (reason) => {
