@@ -1,5 +1,5 @@
 /** What bun-types 1.4.5 does not declare, as checked on Bun 1.4.5. */
-import type { FdSocketOptions, SocketListener } from "bun";
+import type { FdSocketOptions, Socket, SocketListener } from "bun";
 
 declare global {
   /** Set by scripts/build.ts: the library that has launch_activate_socket; empty where there is no launchd. */
@@ -13,6 +13,8 @@ declare global {
 declare module "bun" {
   /** Adopts the listening descriptor `options.fd`, which the listener owns from then on. */
   function listen<Data>(options: FdSocketOptions<Data>): SocketListener<Data>;
+  /** Adopts the connected descriptor `options.fd`, which the socket owns from then on; `open` is called before this returns. */
+  function connect<Data>(options: FdSocketOptions<Data>): Promise<Socket<Data>>;
   interface Socket<Data> {
     readonly fd: number;
     readonly data: Data;

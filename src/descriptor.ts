@@ -1,4 +1,5 @@
-import { type Address, formatAddress } from "./address.ts";
+import { getSystemErrorName } from "node:util";
+import { type Address, formatAddress, type UnixAddress } from "./address.ts";
 import { constants, errno, libc, linux, platform } from "./libc.ts";
 import { decodeAddress, encodeAddress } from "./sockaddr.ts";
 
@@ -64,9 +65,7 @@ export function receiveInto(fd: number, buffer: Uint8Array, length: number): num
   return libc.recv(fd, buffer, length, 0);
 }
 
-/**
- * Binds and listens by itself. The caller owns the descriptor. Throws an Error whose `errno` is the system's.
- */
+/** Binds and listens by itself. The caller owns the descriptor. Throws an Error with the system's `errno` and its name as `code`. */
 export function bindListener(address: Address, backlog: number): number {
   const { family, name } = encodeAddress(address, platform);
   const fd = libc.socket(family, constants.SOCK_STREAM, 0);
@@ -74,6 +73,22 @@ export function bindListener(address: Address, backlog: number): number {
   libc.setsockopt(fd, constants.SOL_SOCKET, constants.SO_REUSEADDR, new Int32Array([1]), 4);
   if (libc.bind(fd, name, name.length) < 0 || libc.listen(fd, backlog) < 0) {
     const error = systemError("bind");
+    libc.close(fd);
+    throw error;
+  }
+  return fd;
+}
+
+/**
+ * Connects to a Unix socket, which is done or has failed at once: connect(2) does not wait there (EAGAIN in unix(7) where
+ * the server's queue is full, ECONNREFUSED on macOS). The caller owns the descriptor. Throws an Error with a `code`.
+ */
+export function connectUnix(address: UnixAddress): number {
+  const { family, name } = encodeAddress(address, platform);
+  const fd = libc.socket(family, constants.SOCK_STREAM | constants.SOCK_NONBLOCK, 0);
+  if (fd < 0) throw systemError("socket");
+  if (libc.connect(fd, name, name.length) < 0) {
+    const error = systemError("connect");
     libc.close(fd);
     throw error;
   }
@@ -89,7 +104,8 @@ function getOption(fd: number, option: number): number | undefined {
 }
 
 function systemError(call: string): Error {
-  return Object.assign(new Error(`${call} failed`), { errno: errno() });
+  const number = errno();
+  return Object.assign(new Error(`${call} failed`), { errno: number, code: getSystemErrorName(-number) });
 }
 
 function localAddress(fd: number): Address | undefined {

@@ -16,6 +16,8 @@ const library = darwin ? "/usr/lib/libSystem.B.dylib" : "libc.so.6";
 export const systemConstants = {
   SOCK_STREAM: { linux: 1, macos: 1 },
   SOCK_DGRAM: { linux: 2, macos: 2 },
+  /** Linux only: a socket type that does not block. */
+  SOCK_NONBLOCK: { linux: 0o4000, macos: 0 },
   SOL_SOCKET: { linux: 1, macos: 0xffff },
   SO_SNDBUF: { linux: 7, macos: 0x1001 },
   SO_REUSEADDR: { linux: 2, macos: 0x0004 },
@@ -39,6 +41,7 @@ export const constants = Object.fromEntries(
 
 export const { symbols: libc } = dlopen(library, {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
   bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
   listen: { args: ["i32", "i32"], returns: "i32" },
   dup: { args: ["i32"], returns: "i32" },

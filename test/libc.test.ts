@@ -41,6 +41,9 @@ describe("constants and layouts", () => {
     int main(void) {
       NUMBER(SOCK_STREAM); NUMBER(SOCK_DGRAM); NUMBER(SOL_SOCKET); NUMBER(SO_SNDBUF); NUMBER(SO_REUSEADDR); NUMBER(SO_TYPE); NUMBER(SO_ACCEPTCONN);
       NUMBER(RLIMIT_NOFILE); NUMBER(SIG_SETMASK); NUMBER(AF_UNIX); NUMBER(AF_INET); NUMBER(AF_INET6);
+    #ifdef __linux__
+      NUMBER(SOCK_NONBLOCK);
+    #endif
     #ifdef SIOCOUTQ
       NUMBER(SIOCOUTQ);
     #endif
@@ -88,7 +91,9 @@ describe("constants and layouts", () => {
 
   test("this system's column is what its headers say", () => {
     for (const [name, value] of Object.entries<{ linux: number; macos: number }>(systemConstants)) {
-      const onlyOfOtherSystem = (darwin ? ["SIOCOUTQ", "SIOCINQ"] : ["SO_NWRITE", "SO_NREAD"]).includes(name);
+      const onlyOfOtherSystem = (
+        darwin ? ["SIOCOUTQ", "SIOCINQ", "SOCK_NONBLOCK"] : ["SO_NWRITE", "SO_NREAD"]
+      ).includes(name);
       expect([name, value[platform]]).toEqual([name, onlyOfOtherSystem ? 0 : Number(told.get(name))]);
     }
     const { unix, ipv4, ipv6 } = families[platform];
@@ -123,6 +128,7 @@ describe("constants and layouts", () => {
     const published: Record<keyof typeof systemConstants, number> = {
       SOCK_STREAM: 1, // bsd/sys/socket.h
       SOCK_DGRAM: 2, // bsd/sys/socket.h
+      SOCK_NONBLOCK: 0, // there is none
       SOL_SOCKET: 0xffff, // bsd/sys/socket.h
       SO_SNDBUF: 0x1001, // bsd/sys/socket.h
       SO_REUSEADDR: 0x0004, // bsd/sys/socket.h

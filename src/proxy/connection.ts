@@ -42,14 +42,15 @@ export class Connection implements LegOwner {
     this.backend.other = this.client;
   }
 
-  /**
-   * A client was accepted: it is not read until there is a backend to send to, so its bytes stay in the kernel.
-   * `header` goes to the backend ahead of them.
-   */
+  /** A client was accepted. `header` goes to the backend ahead of its bytes. */
   accept(peer: Peer, header: Uint8Array | null): void {
     this.client.attach(peer);
+    if (header !== null) this.backend.prepend(header);
+  }
+
+  /** The backend is not there yet: the client is not read until it is, so its bytes stay in the kernel. */
+  wait(): void {
     this.client.pause();
-    if (header !== null) this.backend.send(header);
   }
 
   /** The backend was reached. */

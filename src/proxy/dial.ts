@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
-import type { Socket, SocketHandler, SocketOptions } from "bun";
-import { type Address, formatAddress } from "../address.ts";
+import type { Socket, SocketHandler } from "bun";
+import { type Address, formatAddress, type UnixAddress } from "../address.ts";
+import { connectUnix } from "../descriptor.ts";
 import { type Log, reasonOf } from "../log.ts";
 import type { Leg } from "./leg.ts";
 
@@ -19,8 +20,7 @@ export interface Dial {
   reason: string;
 }
 
-type BackendAddress = { unix: string } | { hostname: string; port: number };
-type ConnectOptions = Pick<SocketOptions<Leg>, "allowHalfOpen" | "data" | "socket">;
+type BackendAddress = UnixAddress | { kind: "ip"; hostname: string; port: number };
 
 /** Failures that pass: the server does not listen yet, or its queue is full. */
 const passing = new Set(["ENOENT", "ECONNREFUSED", "EAGAIN"]);
@@ -43,6 +43,7 @@ export class Dialer {
   #waiting: Dial[] = [];
   readonly #underWay = new Set<Dial>();
   #dials = 0;
+  #advancing = false;
   #pause = firstPause;
   #retry: Timer | undefined;
   #watch: Timer | undefined;
@@ -64,7 +65,7 @@ export class Dialer {
     this.#handlers = {
       ...handlers,
       open: (socket) => this.#connected(socket),
-      connectError: (socket, error) => this.#refused(socket, error),
+      connectError: ({ data: { dial } }, error) => this.#refused(dial, error),
     };
   }
 
@@ -114,15 +115,22 @@ export class Dialer {
     const address = this.#addresses?.[dial.tried];
     if (dial.leg.dial !== dial) return;
     if (address === undefined) return this.#missed(dial, dial.reason);
-    const options: ConnectOptions = { allowHalfOpen: true, data: dial.leg, socket: this.#handlers };
-    const connecting =
-      "unix" in address ? Bun.connect({ ...options, ...address }) : Bun.connect({ ...options, ...address });
-    connecting.catch(() => {
-      // connectError is told the same.
-    });
+    const options = { allowHalfOpen: true, data: dial.leg, socket: this.#handlers };
+    try {
+      // Bun itself loses the answer of a server on a Unix socket that has closed before Bun looks.
+      const connecting =
+        address.kind === "unix"
+          ? Bun.connect({ ...options, fd: connectUnix(address) })
+          : Bun.connect({ ...options, hostname: address.hostname, port: address.port });
+      connecting.catch(() => {
+        // connectError is told the same.
+      });
+    } catch (error) {
+      this.#refused(dial, error);
+    }
   }
 
-  #refused({ data: { dial } }: Socket<Leg>, error: Error): void {
+  #refused(dial: Dial | null, error: unknown): void {
     if (dial === null) return;
     if (dial.tried++ === 0) dial.reason = reasonOf(error);
     this.#connect(dial);
@@ -173,10 +181,15 @@ export class Dialer {
 
   /** A dial is over: in a queue it is the next one's turn, and the last one ends the waiting. */
   #next(): void {
-    if (this.#state === "waiting" && this.#underWay.size === 0 && this.#retry === undefined) {
-      const dial = this.#waiting.shift();
-      if (dial !== undefined) this.#try(dial);
-      else this.#endWaiting();
+    // A connection to a Unix socket is over before #try returns, and comes here again.
+    if (!this.#advancing) {
+      this.#advancing = true;
+      while (this.#state === "waiting" && this.#underWay.size === 0 && this.#retry === undefined) {
+        const dial = this.#waiting.shift();
+        if (dial !== undefined) this.#try(dial);
+        else this.#endWaiting();
+      }
+      this.#advancing = false;
     }
     this.onChange();
   }
@@ -247,15 +260,15 @@ export class Dialer {
 
 /** The addresses of a target that needs no look-up. */
 function knownAddresses(target: Address): BackendAddress[] | null {
-  if (target.kind === "unix") return [{ unix: target.path }];
+  if (target.kind === "unix") return [target];
   const { host, port } = target;
-  if (host === "") return ["127.0.0.1", "::1"].map((hostname) => ({ hostname, port }));
-  return isIP(host) === 0 ? null : [{ hostname: host, port }];
+  if (host === "") return ["127.0.0.1", "::1"].map((hostname) => ({ kind: "ip", hostname, port }));
+  return isIP(host) === 0 ? null : [{ kind: "ip", hostname: host, port }];
 }
 
 /** Every address of a host name, in the order in which the system's resolver gives them. */
 async function lookUp(target: Address): Promise<BackendAddress[]> {
-  if (target.kind === "unix") return [{ unix: target.path }];
+  if (target.kind === "unix") return [target];
   const found = await Bun.dns.lookup(target.host);
-  return found.map(({ address }) => ({ hostname: address, port: target.port }));
+  return found.map(({ address }) => ({ kind: "ip", hostname: address, port: target.port }));
 }

@@ -82,6 +82,11 @@ export class Leg {
     return this.#socket === "open" && (this.#reading === "ended") !== (this.#writing === "shut");
   }
 
+  /** Puts `header` ahead of all that will be sent. */
+  prepend(header: Uint8Array): void {
+    this.#queue.unshift(header);
+  }
+
   /** The socket is there: it belongs to this leg now. Sends what has been queued meanwhile. */
   attach(peer: Peer): void {
     this.#peer = peer;

@@ -156,6 +156,7 @@ export class Relay implements ConnectionOwner {
         connection.giveUp();
       },
     );
+    if (connection.dialing) connection.wait();
     this.#adjust();
     this.#startSweeper();
   }
