@@ -8,11 +8,12 @@ import { findOwnListener } from "./loop.ts";
 import type { Settings } from "./options.ts";
 import { freeDescriptors } from "./process.ts";
 import { becomeProgram } from "./program/handoff.ts";
-import { describeExit, type Exit, Program } from "./program/program.ts";
+import { Program } from "./program/program.ts";
 import { Signals } from "./program/signals.ts";
 import { socketPathDanger } from "./program/socket-path.ts";
 import { Relay, type RelayRoute, type RelaySettings } from "./proxy/relay.ts";
 import { makeRoutes } from "./routes.ts";
+import { finish, stop } from "./stop.ts";
 
 type Environment = Record<string, string | undefined>;
 
@@ -49,61 +50,16 @@ export async function launch(
     log.info(`serving ${served} by ${program?.name ?? "the server"} at ${formatAddress(target)}`);
   }
 
-  const ended = program === null ? [] : [program.exited];
-  const exit = await Promise.race([signals.stop, relay.idle, ...ended]);
-  const status = exit
-    ? await finish(exit, relay, program, settings, signals)
-    : await stop(relay, program, settings, signals);
+  const asked = Promise.race([signals.stop, relay.idle]).then(() => null);
+  const exit = await Promise.race(program === null ? [asked] : [asked, program.exited]);
+  const status =
+    program !== null && exit !== null
+      ? await finish(exit, relay, program, settings.stopTimeout, signals)
+      : await stop(relay, program, settings.stopTimeout, signals);
   relay.close();
   return status;
 }
 
-/** The program has ended by itself: what it sent is delivered, then its exit becomes ours. */
-async function finish(
-  exit: Exit,
-  relay: Relay,
-  program: Program | null,
-  settings: Settings,
-  signals: Signals,
-): Promise<number> {
-  relay.stopAccepting();
-  relay.abandonDials();
-  const failed = exit.kind === "signal" || exit.status !== 0;
-  const daemonized = !failed && !relay.reached && program !== null && performance.now() - program.started < 1_000;
-  if (failed || daemonized) {
-    const advice = daemonized ? "; a server must stay in the foreground (nginx: daemon off;)" : "";
-    log.error(`program \`${program?.name}' exited: ${describeExit(exit)}${advice}`);
-  }
-  await Promise.race([relay.settle(settings.stopTimeout, signals.hurry), signals.stop]);
-  return failed ? 1 : 0;
-}
-
-/**
- * A stop in order. Most servers die at once on SIGTERM, so transfers are let end before; then the program is asked to
- * end, and killed when `stopTimeout` is over.
- */
-async function stop(relay: Relay, program: Program | null, settings: Settings, signals: Signals): Promise<number> {
-  const deadline = performance.now() + settings.stopTimeout;
-  log.info("stopping");
-  relay.stopAccepting();
-  program?.exited.then(() => relay.abandonDials());
-  await relay.settle(settings.stopTimeout / 2, signals.hurry);
-  if (program === null) return 0;
-
-  if (signals.forProgram !== null) program.signal(signals.forProgram);
-  await Promise.race([program.exited, elapsed(deadline - performance.now()), aborted(signals.kill)]);
-  const killed = program.running;
-  if (killed) {
-    log.error(`program \`${program.name}' did not end in time and was killed`);
-    program.signal("SIGKILL");
-    await program.exited;
-  }
-  relay.abandonDials();
-  await relay.settle(deadline - performance.now(), signals.kill);
-  return killed ? 1 : 0;
-}
-
-/** Without a program nobody can be told a generated path. */
 function relaySettings(settings: Settings): RelaySettings {
   return { ...settings, maxConnections: capacity(settings), describeClients: settings.logLevel === "debug" };
 }
@@ -131,14 +87,4 @@ async function refuseLoops(routes: RelayRoute[], sockets: ListeningSocket[]): Pr
 function warnOfDanger(target: Address): void {
   const danger = target.kind === "unix" ? socketPathDanger(target.path) : undefined;
   if (danger !== undefined) log.warn(danger);
-}
-
-function elapsed(milliseconds: number): Promise<void> {
-  if (milliseconds === Number.POSITIVE_INFINITY) return new Promise(() => {});
-  return Bun.sleep(Math.max(0, milliseconds));
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
 }

@@ -184,6 +184,7 @@ export class Relay implements ConnectionOwner {
     clearTimeout(this.#idleTimer);
     this.#idleTimer = setTimeout(() => {
       this.stopAccepting();
+      this.log.info(`no connection for ${exitIdleTime / 1000} s`);
       this.#becameIdle.resolve();
     }, exitIdleTime);
   }

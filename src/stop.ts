@@ -1,0 +1,68 @@
+import { log } from "./log.ts";
+import { describeExit, type Exit, type Program } from "./program/program.ts";
+import type { Signals } from "./program/signals.ts";
+import type { Relay } from "./proxy/relay.ts";
+
+/**
+ * The program has ended by itself: what it sent is delivered, for at most `stopTimeout` milliseconds or until a signal
+ * comes. Returns our exit code.
+ */
+export async function finish(
+  exit: Exit,
+  relay: Relay,
+  program: Program,
+  stopTimeout: number,
+  signals: Signals,
+): Promise<number> {
+  relay.stopAccepting();
+  relay.abandonDials();
+  const failed = exit.kind === "signal" || exit.status !== 0;
+  const daemonized = !failed && !relay.reached && performance.now() - program.started < 1_000;
+  if (failed || daemonized) {
+    const advice = daemonized ? "; a server must stay in the foreground (nginx: daemon off;)" : "";
+    log.error(`program \`${program.name}' exited: ${describeExit(exit)}${advice}`);
+  }
+  await Promise.race([relay.settle(stopTimeout, signals.hurry), signals.stop]);
+  return failed ? 1 : 0;
+}
+
+/**
+ * A stop in order. Most servers die at once on SIGTERM, so transfers are let end before; then the program is asked to
+ * end, and killed when `stopTimeout` milliseconds are over. Returns our exit code.
+ */
+export async function stop(
+  relay: Relay,
+  program: Program | null,
+  stopTimeout: number,
+  signals: Signals,
+): Promise<number> {
+  const deadline = performance.now() + stopTimeout;
+  log.info("stopping");
+  relay.stopAccepting();
+  program?.exited.then(() => relay.abandonDials());
+  await relay.settle(stopTimeout / 2, signals.hurry);
+  if (program === null) return 0;
+
+  if (signals.forProgram !== null) program.signal(signals.forProgram);
+  await Promise.race([program.exited, elapsed(deadline - performance.now()), aborted(signals.kill)]);
+  const killed = program.running;
+  if (killed) {
+    log.error(`program \`${program.name}' did not end in time and was killed`);
+    program.signal("SIGKILL");
+    await program.exited;
+  }
+  relay.abandonDials();
+  await relay.settle(deadline - performance.now(), signals.kill);
+  return killed ? 1 : 0;
+}
+
+/** Without a program nobody can be told a generated path. */
+function elapsed(milliseconds: number): Promise<void> {
+  if (milliseconds === Number.POSITIVE_INFINITY) return new Promise(() => {});
+  return Bun.sleep(Math.max(0, milliseconds));
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
+}
