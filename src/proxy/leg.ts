@@ -134,8 +134,8 @@ export class Leg {
       }
       this.#queue.shift();
     }
-    if (this.#writing === "open") this.other.resume();
-    else this.#finishWriting();
+    this.other.resume();
+    this.#finishWriting();
   }
 
   /** The peer has ended its data. */
