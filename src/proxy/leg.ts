@@ -188,6 +188,8 @@ export class Leg {
     this.#queue = [];
     this.#writing = "shut";
     this.other.resume();
+    if (this.#reading === "ended") this.#closePeer();
+    else this.#nobodyLeft();
   }
 
   #endWriting(how: "ending" | "resetting"): void {
