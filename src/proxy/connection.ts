@@ -87,7 +87,7 @@ export class Connection implements LegOwner {
 
   /** Is anything here still to be delivered? */
   get pending(): boolean {
-    return this.dialing || this.client.hasQueue || this.backend.hasQueue;
+    return this.dialing || this.client.pending || this.backend.pending;
   }
 
   /** The program has gone and the client has everything. */

@@ -49,7 +49,7 @@ export class Leg {
   #peer: Peer | null = null;
   /** Has the peer said, or shown by closing, that no more data comes? */
   #reading: "open" | "ended" = "open";
-  /** `ending` and `resetting` wait for the queue; `shut` takes no more data. */
+  /** `ending` and `resetting` wait until all is delivered; `shut` takes no more data. */
   #writing: "open" | "ending" | "resetting" | "shut" = "open";
   #socket: "dialing" | "open" | "closed" = "dialing";
   #paused = false;
@@ -67,19 +67,19 @@ export class Leg {
     return this.#socket === "closed";
   }
 
-  /** Bytes are waiting here for the peer to take them. */
-  get hasQueue(): boolean {
-    return this.#queue.length > 0;
+  /** Is something still to be done for the peer: bytes to write, or a reset behind them? */
+  get pending(): boolean {
+    return this.#queue.length > 0 || this.#writing === "resetting";
   }
 
   /** The peer has taken everything, its kernel's part included. */
   get delivered(): boolean {
-    return !this.hasQueue && (this.#peer === null || this.owner.unsentBytes(this.#peer.fd) === 0);
+    return this.#queue.length === 0 && (this.#peer === null || this.owner.unsentBytes(this.#peer.fd) === 0);
   }
 
-  /** Has exactly one of the two directions ended? */
+  /** Has a direction ended, whether or not the peer has taken everything yet? */
   get halfClosed(): boolean {
-    return this.#socket === "open" && (this.#reading === "ended") !== (this.#writing === "shut");
+    return this.#reading === "ended" || this.#writing !== "open";
   }
 
   /** Puts `header` ahead of all that will be sent. */
@@ -96,7 +96,7 @@ export class Leg {
 
   /** The descriptor to read from while what the peer sends goes straight on to the other side; undefined while it does not. */
   get flowing(): number | undefined {
-    const flows = this.#reading === "open" && !this.#paused && !this.other.hasQueue;
+    const flows = this.#reading === "open" && !this.#paused && this.other.#queue.length === 0;
     return flows ? this.#peer?.fd : undefined;
   }
 
@@ -165,9 +165,9 @@ export class Leg {
     this.#forgetPeer();
   }
 
-  /** Closes the peer now: in order if it has all that was received for it, else by a reset, so that it can tell. */
+  /** Closes the peer now: in order if it has all that there was for it, else by a reset, so that it can tell. */
   hangUp(): void {
-    if (this.hasQueue) this.abort();
+    if (this.pending) this.abort();
     else this.#closePeer();
   }
 
@@ -186,8 +186,9 @@ export class Leg {
   /** The peer takes nothing any more: what comes for it is read and thrown away until its own end shows. */
   #dropQueue(): void {
     this.#queue = [];
-    this.#writing = "shut";
     this.other.resume();
+    if (this.#writing === "resetting") return this.abort();
+    this.#writing = "shut";
     if (this.#reading === "ended") this.#closePeer();
     else this.#nobodyLeft();
   }
@@ -195,20 +196,17 @@ export class Leg {
   #endWriting(how: "ending" | "resetting"): void {
     if (this.#writing !== "open") return;
     this.#writing = how;
-    if (this.#queue.length === 0 && this.#peer !== null) this.#finishWriting();
+    if (how === "resetting") this.#resetWhenDelivered();
+    else if (this.#queue.length === 0 && this.#peer !== null) this.#finishWriting();
   }
 
   /** All that was received for this peer is in the kernel's hands. */
   #finishWriting(): void {
-    if (this.#writing === "resetting") {
-      this.#writing = "shut";
-      this.#resetWhenDelivered();
-    } else if (this.#writing === "ending") {
-      this.#writing = "shut";
-      if (this.#reading === "ended" || (this.other.closed && this.role === "backend")) return this.#closePeer();
-      this.#peer?.shutdown();
-      this.#nobodyLeft();
-    }
+    if (this.#writing !== "ending") return;
+    this.#writing = "shut";
+    if (this.#reading === "ended" || (this.other.closed && this.role === "backend")) return this.#closePeer();
+    this.#peer?.shutdown();
+    this.#nobodyLeft();
   }
 
   /** With the other side gone for good and all delivered, a backend has nobody to answer; a client may still be sending. */
@@ -235,14 +233,11 @@ export class Leg {
     );
   }
 
-  /** A cut-off answer must not look whole, and what came before the cut must arrive: so the reset waits for the kernel's queue. */
+  /** A cut-off answer must not look whole, and what came before the cut must arrive: so the reset waits for the queues. */
   #resetWhenDelivered(): void {
     const start = performance.now();
     this.#poll(
-      (now) => {
-        if (now - start >= this.owner.deliveryTimeout) return true;
-        return this.#peer === null || this.owner.unsentBytes(this.#peer.fd) === 0;
-      },
+      (now) => this.delivered || now - start >= this.owner.deliveryTimeout,
       () => this.abort(),
     );
   }
