@@ -1,0 +1,388 @@
+import { afterEach, beforeEach, expect, jest, test } from "bun:test";
+import { Leg, type LegOwner } from "../../src/proxy/leg.ts";
+import { reset, ScriptedPeer } from "../support/scripted-peer.ts";
+
+/** Two legs with a scripted peer each; `told` is what their owner was told. */
+function pair(
+  kinds: { client?: "tcp" | "unix"; backend?: "tcp" | "unix" } = {},
+  { backendAttached = true, deliveryTimeout = 15_000 } = {},
+) {
+  const told: string[] = [];
+  const peers = { client: new ScriptedPeer(), backend: new ScriptedPeer() };
+  const owner: LegOwner = {
+    deliveryTimeout,
+    legClosed: (leg) => told.push(`${leg.role} closed`),
+    wasReset: (leg) => told.push(`${leg.role} reset`),
+    unsentBytes: (fd) => [peers.client, peers.backend].find((peer) => peer.fd === fd)?.unsent ?? 0,
+  };
+  const client = new Leg("client", kinds.client ?? "tcp", owner);
+  const backend = new Leg("backend", kinds.backend ?? "tcp", owner);
+  client.other = backend;
+  backend.other = client;
+  peers.client.leg = client;
+  peers.backend.leg = backend;
+  client.attach(peers.client);
+  if (backendAttached) backend.attach(peers.backend);
+  return { client, backend, clientPeer: peers.client, backendPeer: peers.backend, told };
+}
+
+beforeEach(() => {
+  jest.useFakeTimers();
+});
+
+afterEach(() => {
+  const timers = jest.getTimerCount();
+  jest.clearAllTimers();
+  jest.useRealTimers();
+  expect(timers).toBe(0);
+});
+
+/** Lets everything end, so that no timer stays. */
+function finish({ client, backend }: { client: Leg; backend: Leg }): void {
+  client.hangUp();
+  backend.hangUp();
+}
+
+test("what one peer sends the other gets", () => {
+  const legs = pair();
+  legs.clientPeer.data(1_000);
+  legs.backendPeer.data(2_000);
+  legs.clientPeer.data(1);
+  expect([legs.backendPeer.written, legs.clientPeer.written]).toEqual([1_001, 2_000]);
+  expect([legs.client.received, legs.backend.sent]).toEqual([1_001, 1_001]);
+  expect([legs.backend.received, legs.client.sent]).toEqual([2_000, 2_000]);
+  finish(legs);
+});
+
+test("a peer that takes a part pauses the source until it has taken the rest, 8,192 bytes at a time", () => {
+  const legs = pair();
+  legs.clientPeer.room = 8_192;
+  legs.clientPeer.atOnce = 8_192;
+  legs.backendPeer.data(40_000);
+  expect([legs.clientPeer.written, legs.backendPeer.paused]).toEqual([8_192, true]);
+  for (const written of [16_384, 24_576, 32_768]) {
+    legs.clientPeer.take(8_192);
+    expect([legs.clientPeer.written, legs.backendPeer.paused]).toEqual([written, true]);
+  }
+  legs.clientPeer.take(8_192);
+  expect([legs.clientPeer.written, legs.backendPeer.paused]).toEqual([40_000, false]);
+  finish(legs);
+});
+
+test("a spurious drain changes nothing", () => {
+  const legs = pair();
+  legs.client.drain();
+  legs.clientPeer.room = 0;
+  legs.backendPeer.data(10);
+  for (let times = 0; times < 3; times++) legs.client.drain();
+  legs.backend.drain();
+  expect([legs.clientPeer.written, legs.backendPeer.paused, legs.client.pending]).toEqual([0, true, true]);
+  legs.clientPeer.take(10);
+  expect([legs.clientPeer.written, legs.backendPeer.paused, legs.client.pending]).toEqual([10, false, false]);
+  finish(legs);
+});
+
+test("data that comes although its peer is paused is kept in order", () => {
+  const legs = pair();
+  legs.clientPeer.room = 5;
+  legs.backendPeer.data(10);
+  expect(legs.backendPeer.paused).toBe(true);
+  legs.backendPeer.data(20);
+  legs.backendPeer.data(30);
+  legs.clientPeer.take(Number.POSITIVE_INFINITY);
+  expect(legs.clientPeer.written).toBe(60);
+  finish(legs);
+});
+
+test("half-close goes through both ways, client first", () => {
+  const { client, backend, clientPeer, backendPeer, told } = pair();
+  clientPeer.data(10);
+  client.end();
+  expect(backendPeer.calls).toEqual(["shutdown"]);
+  backendPeer.data(1_000);
+  backend.end();
+  expect(clientPeer.written).toBe(1_000);
+  expect([clientPeer.calls, backendPeer.calls]).toEqual([["end"], ["shutdown", "end"]]);
+  expect(told.toSorted()).toEqual(["backend closed", "client closed"]);
+});
+
+test("half-close goes through both ways, backend first", () => {
+  const { client, backend, clientPeer, backendPeer, told } = pair();
+  backendPeer.data(10);
+  backend.end();
+  expect(clientPeer.calls).toEqual(["shutdown"]);
+  clientPeer.data(1_000);
+  client.end();
+  expect(backendPeer.written).toBe(1_000);
+  expect([clientPeer.calls, backendPeer.calls]).toEqual([["shutdown", "end"], ["end"]]);
+  expect(told.toSorted()).toEqual(["backend closed", "client closed"]);
+});
+
+test("an end waits for the queue, and comes once though it is reported twice", () => {
+  const { client, backend, clientPeer, backendPeer } = pair();
+  clientPeer.room = 0;
+  backendPeer.data(100);
+  backend.end();
+  backend.end();
+  expect(clientPeer.calls).toEqual([]);
+  clientPeer.take(99);
+  expect(clientPeer.calls).toEqual([]);
+  clientPeer.take(1);
+  backend.end();
+  expect(clientPeer.calls).toEqual(["shutdown"]);
+  client.end();
+  client.end();
+  expect(backendPeer.calls).toEqual(["end"]);
+});
+
+test("an end behind the close changes nothing", () => {
+  const { client, backend, clientPeer, backendPeer } = pair();
+  backendPeer.data(7);
+  backendPeer.close();
+  backend.end();
+  expect([clientPeer.written, clientPeer.calls]).toEqual([7, ["shutdown"]]);
+  clientPeer.close();
+  client.end();
+  expect(backendPeer.calls).toEqual([]);
+});
+
+test("a close without an end is the end of both directions of that peer", () => {
+  const { client, clientPeer, backendPeer, told } = pair();
+  clientPeer.room = 0;
+  backendPeer.data(100);
+  backendPeer.close();
+  expect(clientPeer.calls).toEqual([]);
+  clientPeer.take(100);
+  expect([clientPeer.written, clientPeer.calls]).toEqual([100, ["shutdown"]]);
+  client.end();
+  expect(clientPeer.calls).toEqual(["shutdown", "end"]);
+  expect(told).toEqual(["backend closed", "client closed"]);
+});
+
+test("a reset behind the end is an ordinary close, and the queue for the other side is kept", () => {
+  const { backend, client, clientPeer, backendPeer, told } = pair();
+  clientPeer.room = 0;
+  backendPeer.data(100);
+  backend.end();
+  backendPeer.close(reset);
+  clientPeer.take(100);
+  expect([clientPeer.written, clientPeer.calls]).toEqual([100, ["shutdown"]]);
+  client.end();
+  expect(told).toEqual(["backend closed", "client closed"]);
+});
+
+test("a Unix socket's reset is an orderly end", () => {
+  const { client, clientPeer, backendPeer, told } = pair({ backend: "unix" });
+  backendPeer.data(100);
+  backendPeer.close(reset);
+  expect([clientPeer.written, clientPeer.calls]).toEqual([100, ["shutdown"]]);
+  client.end();
+  expect(told).toEqual(["backend closed", "client closed"]);
+});
+
+test("the reset of a TCP server waits for our queue and for the kernel's", () => {
+  const { clientPeer, backendPeer, told } = pair();
+  clientPeer.room = 50;
+  clientPeer.unsent = 50;
+  backendPeer.data(100);
+  backendPeer.close(reset);
+  jest.advanceTimersByTime(1_000);
+  expect(clientPeer.calls).toEqual([]);
+  clientPeer.take(50);
+  jest.advanceTimersByTime(1_000);
+  expect(clientPeer.calls).toEqual([]);
+  clientPeer.unsent = 0;
+  jest.advanceTimersByTime(250);
+  expect([clientPeer.written, clientPeer.calls]).toEqual([100, ["terminate"]]);
+  expect(told).toEqual(["backend reset", "backend closed", "client closed"]);
+});
+
+test("a reset does not wait for longer than the delivery timeout, be it for our queue or the kernel's", () => {
+  for (const [room, unsent] of [
+    [50, 0],
+    [100, 100],
+  ] as const) {
+    const { clientPeer, backendPeer } = pair({}, { deliveryTimeout: 2_000 });
+    clientPeer.room = room;
+    clientPeer.unsent = unsent;
+    backendPeer.data(100);
+    backendPeer.close(reset);
+    jest.advanceTimersByTime(1_900);
+    expect(clientPeer.calls).toEqual([]);
+    jest.advanceTimersByTime(500);
+    expect(clientPeer.calls).toEqual(["terminate"]);
+  }
+});
+
+test("a client that ends while its reset is being delivered is still reset: its answer was cut off", () => {
+  const { client, clientPeer, backendPeer } = pair();
+  backendPeer.data(100);
+  clientPeer.unsent = 100;
+  backendPeer.close(reset);
+  client.end();
+  expect(clientPeer.calls).toEqual([]);
+  clientPeer.unsent = 0;
+  jest.advanceTimersByTime(300);
+  expect(clientPeer.calls).toEqual(["terminate"]);
+});
+
+test("a client that is hung up on while its reset is being delivered is reset, not ended", () => {
+  const { client, clientPeer, backendPeer } = pair();
+  backendPeer.data(100);
+  clientPeer.unsent = 100;
+  backendPeer.close(reset);
+  expect(client.pending).toBe(true);
+  client.hangUp();
+  expect(clientPeer.calls).toEqual(["terminate"]);
+});
+
+test("a client's reset reaches the server at once, past whatever is queued", () => {
+  const { clientPeer, backendPeer, told } = pair();
+  backendPeer.room = 0;
+  clientPeer.data(100);
+  clientPeer.close(reset);
+  expect(backendPeer.calls).toEqual(["terminate"]);
+  expect(told).toEqual(["client reset", "client closed", "backend closed"]);
+});
+
+test("a client that is gone in order leaves a server that gets all of its data and is closed then", () => {
+  const { clientPeer, backendPeer } = pair();
+  backendPeer.room = 0;
+  clientPeer.data(100);
+  clientPeer.close();
+  expect(backendPeer.calls).toEqual([]);
+  backendPeer.take(100);
+  expect([backendPeer.written, backendPeer.calls]).toEqual([100, ["end"]]);
+});
+
+test("a dead peer that had ended its data before is closed, though no close comes", () => {
+  const { client, backend, clientPeer, backendPeer, told } = pair();
+  client.end();
+  clientPeer.dead = -1;
+  backendPeer.data(10);
+  expect([clientPeer.calls, client.closed]).toEqual([["end"], true]);
+  backend.end();
+  expect([backendPeer.calls, backend.closed]).toEqual([["shutdown", "end"], true]);
+  expect(told).toEqual(["client closed", "backend closed"]);
+});
+
+test("a dead peer's own data is still delivered, and its source is not kept waiting", () => {
+  const { client, backend, clientPeer, backendPeer } = pair();
+  clientPeer.room = 0;
+  backendPeer.data(10);
+  clientPeer.dead = -1;
+  client.drain();
+  expect(backendPeer.paused).toBe(false);
+  backendPeer.data(10);
+  clientPeer.data(5);
+  expect(backendPeer.written).toBe(5);
+  client.end();
+  backend.end();
+  expect([client.closed, backend.closed]).toEqual([true, true]);
+});
+
+test("a dead client whose reset is on its way is reset at once", () => {
+  const { client, clientPeer, backendPeer } = pair();
+  clientPeer.room = 0;
+  backendPeer.data(10);
+  backendPeer.close(reset);
+  clientPeer.dead = -1;
+  client.drain();
+  expect(clientPeer.calls).toEqual(["terminate"]);
+});
+
+test("a peer whose socket tells of no close is closed once both directions are over", () => {
+  const { client, backend, clientPeer, backendPeer } = pair({ client: "unix", backend: "unix" });
+  client.end();
+  backend.end();
+  expect([clientPeer.calls, backendPeer.calls]).toEqual([["end"], ["shutdown", "end"]]);
+});
+
+test("a client that ends although paused, before there is a backend, is not left paused", () => {
+  const { client, backend, clientPeer, backendPeer } = pair({}, { backendAttached: false });
+  client.pause();
+  clientPeer.data(10);
+  client.end();
+  backend.attach(backendPeer);
+  expect([backendPeer.written, backendPeer.calls, clientPeer.paused]).toEqual([10, ["shutdown"], false]);
+  backend.end();
+  expect([client.closed, backend.closed]).toEqual([true, true]);
+});
+
+test("data for a peer that is not there yet is kept and its source is paused", () => {
+  const { client, backend, clientPeer, backendPeer } = pair({}, { backendAttached: false });
+  clientPeer.data(100);
+  expect(clientPeer.paused).toBe(true);
+  backend.attach(backendPeer);
+  expect([backendPeer.written, clientPeer.paused]).toEqual([100, false]);
+  finish({ client, backend });
+});
+
+test("a client whose server has gone is closed once it has been silent for five seconds", () => {
+  const { client, clientPeer, backendPeer } = pair();
+  backendPeer.data(100);
+  backendPeer.close();
+  expect(clientPeer.calls).toEqual(["shutdown"]);
+  jest.advanceTimersByTime(4_000);
+  clientPeer.data(10);
+  jest.advanceTimersByTime(4_500);
+  expect(clientPeer.calls).toEqual(["shutdown"]);
+  jest.advanceTimersByTime(1_000);
+  expect([clientPeer.calls, client.closed]).toEqual([["shutdown", "end"], true]);
+});
+
+test("a client that goes on sending to a server that has gone is closed after thirty seconds", () => {
+  const { client, clientPeer, backendPeer } = pair();
+  backendPeer.close();
+  for (let seconds = 0; seconds < 29; seconds++) {
+    clientPeer.data(10);
+    jest.advanceTimersByTime(1_000);
+  }
+  expect(client.closed).toBe(false);
+  clientPeer.data(10);
+  jest.advanceTimersByTime(2_000);
+  expect([clientPeer.calls, client.closed]).toEqual([["shutdown", "end"], true]);
+});
+
+test("a slow reader whose server has gone is not closed before it has everything", () => {
+  const { client, clientPeer, backendPeer } = pair();
+  backendPeer.data(100);
+  clientPeer.unsent = 100;
+  backendPeer.close();
+  jest.advanceTimersByTime(60_000);
+  expect(client.closed).toBe(false);
+  clientPeer.unsent = 0;
+  jest.advanceTimersByTime(6_000);
+  expect(client.closed).toBe(true);
+});
+
+test("hanging up ends a peer that has everything and resets one that has not", () => {
+  const { client, backend, clientPeer, backendPeer } = pair();
+  clientPeer.room = 0;
+  backendPeer.data(10);
+  client.hangUp();
+  backend.hangUp();
+  expect([clientPeer.calls, backendPeer.calls]).toEqual([["terminate"], ["end"]]);
+});
+
+test("a close that comes inside our own end, with or without an error, is no second end", () => {
+  for (const error of [undefined, reset]) {
+    const { client, backend, clientPeer, backendPeer, told } = pair();
+    clientPeer.onClose = () => client.close(error);
+    backendPeer.onClose = () => backend.close(error);
+    client.end();
+    backend.end();
+    expect([clientPeer.calls, backendPeer.calls]).toEqual([["end"], ["shutdown", "end"]]);
+    expect(told.toSorted()).toEqual(["backend closed", "client closed"]);
+  }
+});
+
+test("a direction that has ended counts as half-closed until both sockets are gone, also while data is queued", () => {
+  const { client, backend, clientPeer, backendPeer } = pair();
+  expect([client.halfClosed, backend.halfClosed]).toEqual([false, false]);
+  clientPeer.room = 0;
+  backendPeer.data(10);
+  backendPeer.close();
+  expect(client.halfClosed).toBe(true);
+  finish({ client, backend });
+});
