@@ -42,6 +42,8 @@ export class Dialer {
   #state: "unproven" | "reachable" | "waiting" | "abandoned" = "unproven";
   #waiting: Dial[] = [];
   readonly #underWay = new Set<Dial>();
+  /** Sockets that are being connected. */
+  #connecting = 0;
   #dials = 0;
   #advancing = false;
   #pause = firstPause;
@@ -72,6 +74,11 @@ export class Dialer {
   /** May clients be accepted? One at a time until the program was reached, none while others wait. */
   get open(): boolean {
     return this.#state === "reachable" || (this.#state === "unproven" && this.#underWay.size === 0);
+  }
+
+  /** Connects that still hang in the kernel although their dials are over: nothing can take them back, and each holds a descriptor. */
+  get hanging(): number {
+    return Math.max(0, this.#connecting - this.#underWay.size);
   }
 
   /** Connects for `leg`, which becomes the socket's data. */
@@ -116,6 +123,7 @@ export class Dialer {
     if (dial.leg.dial !== dial) return;
     if (address === undefined) return this.#missed(dial, dial.reason);
     const options = { allowHalfOpen: true, data: dial.leg, socket: this.#handlers };
+    this.#connecting++;
     try {
       // Bun itself loses the answer of a server on a Unix socket that has closed before Bun looks.
       const connecting =
@@ -131,16 +139,18 @@ export class Dialer {
   }
 
   #refused(dial: Dial | null, error: unknown): void {
-    if (dial === null) return;
+    this.#connecting--;
+    if (dial === null) return this.onChange();
     if (dial.tried++ === 0) dial.reason = reasonOf(error);
     this.#connect(dial);
   }
 
   #connected(socket: Socket<Leg>): void {
     const { dial } = socket.data;
+    this.#connecting--;
     if (dial === null) {
       socket.terminate();
-      return;
+      return this.onChange();
     }
     this.#forget(dial);
     this.reached = true;

@@ -170,7 +170,8 @@ export class Relay implements ConnectionOwner {
 
   /** Accepts where there is room and a program to connect to. */
   #adjust(): void {
-    const room = this.#state === "accepting" && this.#connections.size < this.settings.maxConnections;
+    const hanging = this.#routes.reduce((sum, { dialer }) => sum + dialer.hanging, 0);
+    const room = this.#state === "accepting" && this.#connections.size + hanging / 2 < this.settings.maxConnections;
     for (const { dialer, listeners } of this.#routes) {
       const accepting = room && dialer.open;
       for (const listener of listeners) accepting ? listener.accept() : listener.pause();
