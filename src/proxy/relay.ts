@@ -247,6 +247,7 @@ function clientName(socket: Socket<Leg>, kind: Address["kind"]): string {
 
 function explain(reason: string, target: Address): string {
   const place = formatAddress(target);
+  if (reason.startsWith("DNS_")) return `the host of ${place} is unknown (${reason}); check its name and the network`;
   switch (reason) {
     case "ENOENT":
       return `there is no socket at ${place}; check that the program makes it (LAUNCH_PROGRAM_SOCKET_PATH)`;
