@@ -67,7 +67,7 @@ export class Connection implements LegOwner {
 
   /** Closes both sides in order now. */
   hangUp(outcome: Outcome): void {
-    this.outcome = outcome;
+    if (this.outcome === "in order") this.outcome = outcome;
     this.client.hangUp();
     this.backend.hangUp();
   }
