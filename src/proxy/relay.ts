@@ -83,6 +83,11 @@ export class Relay implements ConnectionOwner {
     return this.#routes.some(({ dialer }) => dialer.reached);
   }
 
+  /** How many connections there are. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
   start(): void {
     this.#state = "accepting";
     this.#adjust();

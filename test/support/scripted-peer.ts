@@ -2,16 +2,7 @@ import { log } from "../../src/log.ts";
 import type { Connection, ConnectionOwner } from "../../src/proxy/connection.ts";
 import { type Dial, Dialer } from "../../src/proxy/dial.ts";
 import type { Leg, Peer } from "../../src/proxy/leg.ts";
-
-/** The byte at `position` of every stream that scripted peers send, so that what arrives can be checked by its place. */
-export function byteAt(position: number): number {
-  return (position * 31 + (position >> 8) * 7) & 0xff;
-}
-
-/** `length` bytes of that stream. */
-export function bytesFrom(position: number, length: number): Uint8Array {
-  return Uint8Array.from({ length }, (_, index) => byteAt(position + index));
-}
+import { byteAt, bytesFrom } from "./stream.ts";
 
 /**
  * A socket played by a test: it takes as much as it is told to and remembers what was asked of it. It throws at what must

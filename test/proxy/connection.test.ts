@@ -1,0 +1,105 @@
+import { expect, test } from "bun:test";
+import { Connection } from "../../src/proxy/connection.ts";
+import { pendingDial, reset, ScriptedOwner } from "../support/scripted-peer.ts";
+
+/** A connection whose client was accepted and whose backend is being dialled. */
+function accepted(kinds: { client: "tcp" | "unix"; backend: "tcp" | "unix" } = { client: "tcp", backend: "tcp" }) {
+  const owner = new ScriptedOwner();
+  const connection = new Connection(owner, "192.0.2.1:5000", kinds);
+  const clientPeer = owner.peer(connection.client);
+  const dial = pendingDial(connection.backend);
+  connection.backend.dial = dial;
+  connection.accept(clientPeer, null);
+  connection.wait();
+  const connect = () => {
+    connection.backend.dial = null;
+    const peer = owner.peer(connection.backend);
+    connection.connected(peer);
+    return peer;
+  };
+  return { owner, connection, clientPeer, dial, connect };
+}
+
+test("a client is not read before its backend is reached", () => {
+  const { connection, clientPeer, connect } = accepted();
+  expect([clientPeer.paused, connection.dialing, connection.pending]).toEqual([true, true, true]);
+  connect();
+  expect([clientPeer.paused, connection.dialing, connection.pending]).toEqual([false, false, false]);
+});
+
+test("a client that resets while it waits takes its dial back, and the connection ends once", () => {
+  const { owner, connection, clientPeer, dial } = accepted();
+  clientPeer.close(reset);
+  expect([owner.cancelled, owner.ended]).toEqual([[dial], [connection]]);
+  expect(connection.outcome).toBe("reset by the client");
+});
+
+test("a client that leaves in order while it waits still has its data delivered", () => {
+  const { owner, connection, clientPeer, connect } = accepted();
+  clientPeer.data(100);
+  connection.client.end();
+  clientPeer.close();
+  expect([owner.cancelled, owner.ended]).toEqual([[], []]);
+  const backendPeer = connect();
+  expect([backendPeer.written, backendPeer.calls]).toEqual([100, ["end"]]);
+  expect(owner.ended).toEqual([connection]);
+});
+
+test("a client whose backend cannot be reached is closed", () => {
+  const { owner, connection, clientPeer } = accepted();
+  connection.backend.dial = null;
+  connection.giveUp();
+  expect([clientPeer.calls, owner.ended, connection.outcome]).toEqual([["end"], [connection], "not connected"]);
+});
+
+test("the first cause of an end is the one that is told", () => {
+  const { connection, connect, clientPeer } = accepted();
+  clientPeer.unsent = 10;
+  connect().close(reset);
+  expect(connection.outcome).toBe("reset by the program");
+  connection.hangUp("stopped");
+  expect([connection.outcome, clientPeer.calls]).toEqual(["reset by the program", ["terminate"]]);
+});
+
+test("a hang-up closes both sides and is told as the cause", () => {
+  const { owner, connection, connect, clientPeer } = accepted();
+  const backendPeer = connect();
+  connection.hangUp("idle");
+  expect([clientPeer.calls, backendPeer.calls]).toEqual([["end"], ["end"]]);
+  expect([owner.ended, connection.outcome]).toEqual([[connection], "idle"]);
+});
+
+test("a hang-up while the backend is dialled takes the dial back", () => {
+  const { owner, connection, dial } = accepted();
+  connection.hangUp("stopped");
+  expect([owner.cancelled, owner.ended]).toEqual([[dial], [connection]]);
+});
+
+test("a connection is delivered when its program has gone and its client has everything", () => {
+  const { connection, connect, clientPeer } = accepted();
+  const backendPeer = connect();
+  clientPeer.room = 10;
+  backendPeer.data(20);
+  expect(connection.delivered).toBe(false);
+  backendPeer.close();
+  expect([connection.delivered, connection.pending]).toEqual([false, true]);
+  clientPeer.unsent = 1;
+  clientPeer.take(10);
+  expect([connection.delivered, connection.pending]).toEqual([false, false]);
+  clientPeer.unsent = 0;
+  expect(connection.delivered).toBe(true);
+  connection.hangUp("stopped");
+});
+
+test("bytes count in both directions, as received and as taken", () => {
+  const { connection, connect, clientPeer } = accepted();
+  const backendPeer = connect();
+  clientPeer.data(3);
+  backendPeer.data(4);
+  expect(connection.bytes).toBe(14);
+  clientPeer.room = 0;
+  backendPeer.data(1);
+  expect(connection.bytes).toBe(15);
+  clientPeer.take(1);
+  expect(connection.bytes).toBe(16);
+});

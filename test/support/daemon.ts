@@ -1,0 +1,121 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { type Address, parseAddress } from "../../src/address.ts";
+import { waitFor } from "./wait.ts";
+
+export const daemonPath = `${import.meta.dir}/../../sbin/launch_socket_server`;
+
+export interface DaemonOptions {
+  /** Our options; `--listen 127.0.0.1:0` is added unless there is one among them or `command` brings sockets. */
+  options?: string[];
+  /** The program and its arguments; `-` for none. */
+  program?: string[];
+  environment?: Record<string, string | undefined>;
+  /** What starts the daemon, before its own path: `["prlimit", "--nofile=64"]`. */
+  command?: string[];
+  /** Is the line about what is served to be waited for? */
+  ready?: boolean;
+}
+
+/** The built program while it runs. `await using` ends it by SIGKILL, with everything that it started. */
+export class Daemon implements AsyncDisposable {
+  stderr = "";
+  /** What it serves, as its first line says. */
+  addresses: Address[] = [];
+  /** Where that leads. */
+  target: Address = { kind: "unix", path: "" };
+
+  private constructor(readonly process: Bun.Subprocess<"ignore", "pipe", "pipe">) {
+    this.#read();
+  }
+
+  /** Starts the program and waits until it serves. */
+  static async start({ options = [], program = ["-"], environment = {}, command, ready = true }: DaemonOptions) {
+    const listens = command !== undefined || options.includes("--listen");
+    const daemon = new Daemon(
+      Bun.spawn(
+        [...(command ?? []), daemonPath, ...(listens ? [] : ["--listen", "127.0.0.1:0"]), ...options, ...program],
+        {
+          env: { ...process.env, LAUNCH_DAEMON_LOG_LEVEL: "info", ...environment },
+          stdio: ["ignore", "pipe", "pipe"],
+          // A group of its own, so that all of it can be ended.
+          detached: true,
+        },
+      ),
+    );
+    if (ready) await daemon.serves();
+    return daemon;
+  }
+
+  get pid(): number {
+    return this.process.pid;
+  }
+
+  get address(): Address {
+    const [address] = this.addresses;
+    if (address === undefined) throw new Error("the daemon serves nothing");
+    return address;
+  }
+
+  /** Resolves with its exit code. */
+  get exited(): Promise<number> {
+    return this.process.exited;
+  }
+
+  async serves(): Promise<void> {
+    const line = await this.says(/serving (.*) by .* at (.*)\n/);
+    this.addresses = (line[1] ?? "").split(", ").map((address) => parseAddress(address));
+    this.target = parseAddress(line[2] ?? "");
+  }
+
+  /** Waits for something on stderr. */
+  says(pattern: RegExp, timeout = 10_000): Promise<RegExpMatchArray> {
+    return waitFor(
+      () => `${pattern} on stderr:\n${this.stderr}`,
+      () => this.stderr.match(pattern) as RegExpMatchArray,
+      timeout,
+    );
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    process.kill(this.pid, signal);
+  }
+
+  /** How many descriptors it has open. */
+  get descriptors(): number {
+    return readdirSync(`/proc/${this.pid}/fd`).length;
+  }
+
+  /** Resident memory in bytes (proc(5), statm). */
+  get memory(): number {
+    return Number(readFileSync(`/proc/${this.pid}/statm`, "utf8").split(" ")[1]) * 4096;
+  }
+
+  /** Seconds of processor time used so far, in user and system mode (proc(5), stat; 100 ticks a second). */
+  get processorTime(): number {
+    const fields = readFileSync(`/proc/${this.pid}/stat`, "utf8")
+      .replace(/^.*\) /, "")
+      .split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
+  /** Which part of a core it uses during the next `milliseconds`. */
+  async load(milliseconds: number): Promise<number> {
+    const [start, used] = [performance.now(), this.processorTime];
+    await Bun.sleep(milliseconds);
+    return ((this.processorTime - used) * 1000) / (performance.now() - start);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      process.kill(-this.pid, "SIGKILL");
+    } catch {
+      // It has ended, and its program too.
+    }
+    await this.exited;
+  }
+
+  async #read(): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of this.process.stderr) this.stderr += decoder.decode(chunk, { stream: true });
+  }
+}
