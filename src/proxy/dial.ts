@@ -28,6 +28,12 @@ const passing = new Set(["ENOENT", "ECONNREFUSED", "EAGAIN"]);
 const firstPause = 5;
 const longestPause = 250;
 const patience = 1_000;
+/**
+ * More TCP connects are not made at once: what does not fit into a server's backlog is lost and only comes again after
+ * a second, then two, then four. And when so many clients wait for their turn no more are accepted.
+ */
+const tcpAtOnce = 8;
+const tcpWaiting = 64;
 
 /**
  * Connects clients to the program. While it cannot be reached, clients are tried one at a time in the order in which
@@ -73,7 +79,8 @@ export class Dialer {
 
   /** May clients be accepted? One at a time until the program was reached, none while others wait. */
   get open(): boolean {
-    return this.#state === "reachable" || (this.#state === "unproven" && this.#underWay.size === 0);
+    if (this.#state === "reachable") return this.#waiting.length < tcpWaiting;
+    return this.#state === "unproven" && this.#underWay.size === 0;
   }
 
   /** Connects that still hang in the kernel although their dials are over: nothing can take them back, and each holds a descriptor. */
@@ -87,8 +94,8 @@ export class Dialer {
     const dial: Dial = { dialer: this, leg, connected, failed, order: this.#dials++, deadline, tried: 0, reason: "" };
     leg.dial = dial;
     if (this.#state === "abandoned") this.#fail(dial, "the program has ended");
-    else if (this.#state === "waiting") this.#enqueue(dial);
-    else this.#try(dial);
+    else if (this.#mayTry) this.#try(dial);
+    else this.#enqueue(dial);
   }
 
   /** Takes a dial back: nothing is called for it any more. */
@@ -194,14 +201,27 @@ export class Dialer {
     // A connection to a Unix socket is over before #try returns, and comes here again.
     if (!this.#advancing) {
       this.#advancing = true;
-      while (this.#state === "waiting" && this.#underWay.size === 0 && this.#retry === undefined) {
+      while (this.#mayTry) {
         const dial = this.#waiting.shift();
-        if (dial !== undefined) this.#try(dial);
-        else this.#endWaiting();
+        if (dial === undefined) break;
+        this.#try(dial);
       }
       this.#advancing = false;
+      if (this.#state === "waiting" && this.#mayTry) this.#endWaiting();
     }
     this.onChange();
+  }
+
+  /** May one more connection be made now? */
+  get #mayTry(): boolean {
+    switch (this.#state) {
+      case "waiting":
+        return this.#retry === undefined && this.#underWay.size === 0;
+      case "abandoned":
+        return false;
+      default:
+        return this.target.kind === "unix" || this.#underWay.size < tcpAtOnce;
+    }
   }
 
   #scheduleRetry(): void {
@@ -261,7 +281,7 @@ export class Dialer {
     this.#watch = setTimeout(() => {
       this.#watch = undefined;
       const now = performance.now();
-      for (const dial of this.#underWay) if (now >= dial.deadline) this.#fail(dial, "ETIMEDOUT");
+      for (const dial of [...this.#underWay, ...this.#waiting]) if (now >= dial.deadline) this.#fail(dial, "ETIMEDOUT");
       if (this.#underWay.size > 0) this.#startWatch();
       this.#next();
     }, interval);
