@@ -198,6 +198,25 @@ test("a connect that hangs behind a dial that is over is counted until it ends, 
   expect(results).toEqual(["a connected"]);
 });
 
+test("TCP connects are made a few at a time, in order, and nobody is let in while many wait for that", async () => {
+  const target: Address = { kind: "tcp", host: "127.0.0.1", port: freePort() };
+  const server = backend(target, 0, { accepting: false });
+  const { dial, results, over, dialer: theDialer } = dialer(target);
+  dial("0");
+  await over(1);
+  const dials = Array.from({ length: 80 }, (_, index) => dial(`${index + 1}`));
+  expect(theDialer.open).toBe(false);
+  // Connects that hang cannot be taken back.
+  for (const taken of dials.slice(8)) theDialer.cancel(taken);
+  expect([theDialer.open, theDialer.hanging]).toEqual([true, 0]);
+  for (const taken of dials.slice(0, 8)) theDialer.cancel(taken);
+  expect(theDialer.hanging).toBe(8);
+  server.accept();
+  dial("last");
+  await over(2);
+  expect(results).toEqual(["0 connected", "last connected"]);
+});
+
 test("a host that nobody knows ends the client at once", async () => {
   const { dial, results, over } = dialer({ kind: "tcp", host: "no-such-host.invalid", port: 80 });
   dial("a");

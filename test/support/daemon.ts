@@ -5,8 +5,9 @@ import { waitFor } from "./wait.ts";
 export const daemonPath = `${import.meta.dir}/../../sbin/launch_socket_server`;
 
 export interface DaemonOptions {
-  /** Our options; `--listen 127.0.0.1:0` is added unless there is one among them or `command` brings sockets. */
   options?: string[];
+  /** Does it bind a free port by itself? Else the options or `command` bring its sockets. */
+  listen?: boolean;
   /** The program and its arguments; `-` for none. */
   program?: string[];
   environment?: Record<string, string | undefined>;
@@ -29,18 +30,15 @@ export class Daemon implements AsyncDisposable {
   }
 
   /** Starts the program and waits until it serves. */
-  static async start({ options = [], program = ["-"], environment = {}, command, ready = true }: DaemonOptions) {
-    const listens = command !== undefined || options.includes("--listen");
+  static async start(given: DaemonOptions): Promise<Daemon> {
+    const { options = [], listen = true, program = ["-"], environment = {}, command = [], ready = true } = given;
     const daemon = new Daemon(
-      Bun.spawn(
-        [...(command ?? []), daemonPath, ...(listens ? [] : ["--listen", "127.0.0.1:0"]), ...options, ...program],
-        {
-          env: { ...process.env, LAUNCH_DAEMON_LOG_LEVEL: "info", ...environment },
-          stdio: ["ignore", "pipe", "pipe"],
-          // A group of its own, so that all of it can be ended.
-          detached: true,
-        },
-      ),
+      Bun.spawn([...command, daemonPath, ...(listen ? ["--listen", "127.0.0.1:0"] : []), ...options, ...program], {
+        env: { ...process.env, LAUNCH_DAEMON_LOG_LEVEL: "info", ...environment },
+        stdio: ["ignore", "pipe", "pipe"],
+        // A group of its own, so that all of it can be ended.
+        detached: true,
+      }),
     );
     if (ready) await daemon.serves();
     return daemon;

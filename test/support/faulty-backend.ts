@@ -31,8 +31,8 @@ interface Session {
 }
 
 /**
- * A server that does to each client what its first line asks for: see Order. As a program of its own it listens at its first
- * argument or LAUNCH_PROGRAM_SOCKET_PATH.
+ * A server that does to each client what its first line asks for: see Order. As a program of its own it takes where to listen
+ * (default LAUNCH_PROGRAM_SOCKET_PATH), its backlog, and `ignore-term` if SIGTERM is not to end it.
  */
 export class FaultyBackend implements Disposable {
   /** Connections that were ever made, those whose client has ended its data, those that said nothing at all, and those that are open. */
@@ -174,8 +174,8 @@ function whenTaken(fd: number, then: () => void): void {
 }
 
 if (import.meta.main) {
-  const [where = process.env.LAUNCH_PROGRAM_SOCKET_PATH ?? "", onTerm] = process.argv.slice(2);
-  new FaultyBackend(parseAddress(where));
-  if (onTerm === "ignore-term") process.on("SIGTERM", () => console.error("backend: SIGTERM"));
+  const [where = process.env.LAUNCH_PROGRAM_SOCKET_PATH ?? "", backlog = "511", onTerm] = process.argv.slice(2);
+  new FaultyBackend(parseAddress(where), Number(backlog));
   process.on("SIGINT", () => console.error("backend: SIGINT"));
+  if (onTerm === "ignore-term") process.on("SIGTERM", () => console.error("backend: SIGTERM"));
 }
