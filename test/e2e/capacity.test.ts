@@ -1,17 +1,13 @@
 import { expect, test } from "bun:test";
 import type { Address } from "../../src/address.ts";
-import { Client } from "../support/client.ts";
+import { type Client, order } from "../support/client.ts";
 import { Daemon } from "../support/daemon.ts";
 import { FaultyBackend, type Order } from "../support/faulty-backend.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
 
-async function open(address: Address, order: Order, options?: { reading: boolean }): Promise<Client> {
-  return (await Client.open(address, options)).send(`${JSON.stringify(order)}\n`);
-}
-
-async function openMany(count: number, address: Address, order: (index: number) => Order): Promise<Client[]> {
-  return Promise.all(Array.from({ length: count }, (_, index) => open(address, order(index))));
+async function openMany(count: number, address: Address, ask: (index: number) => Order): Promise<Client[]> {
+  return Promise.all(Array.from({ length: count }, (_, index) => order(address, ask(index))));
 }
 
 for (const kind of ["unix", "tcp"] as const) {
@@ -108,7 +104,7 @@ test("clients that wait are served in the order in which they came", async () =>
   await using daemon = await Daemon.start({ options: target.options });
   const clients: Client[] = [];
   for (let index = 0; index < 200; index++) {
-    clients.push(await open(daemon.address, { answer: index + 1 }));
+    clients.push(await order(daemon.address, { answer: index + 1 }));
   }
   using backend = new FaultyBackend(target.address, 8);
   for (const client of clients) await client.over();

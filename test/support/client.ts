@@ -1,7 +1,13 @@
 import type { Socket, SocketOptions } from "bun";
 import type { Address } from "../../src/address.ts";
+import type { Order } from "./faulty-backend.ts";
 import { byteAt } from "./stream.ts";
 import { waitFor } from "./wait.ts";
+
+/** Connects and sends a FaultyBackend its order. */
+export async function order(address: Address, order: Order, options?: { reading: boolean }): Promise<Client> {
+  return (await Client.open(address, options)).send(`${JSON.stringify(order)}\n`);
+}
 
 /** A client that keeps count of what it gets, compares it with the test stream if it is told to, and sees how it ends. */
 export class Client implements Disposable {

@@ -40,6 +40,8 @@ export class FaultyBackend implements Disposable {
   ended = 0;
   silent = 0;
   open = 0;
+  /** Bytes that came behind the orders. */
+  bytes = 0;
   /** The clients' first lines in the order in which they were read. */
   readonly orders: string[] = [];
   #listener: { stop(force?: boolean): void } | undefined;
@@ -105,6 +107,7 @@ export class FaultyBackend implements Disposable {
       session.answer = bytesFrom(0, Math.min(session.order.answer ?? 0, session.order.chunk ?? 1_000_000));
       if (!session.order.sum) this.#answer(socket);
     }
+    this.bytes += chunk.length;
     session.bytes += chunk.length;
     session.hash.update(chunk);
   }
@@ -146,15 +149,17 @@ export class FaultyBackend implements Disposable {
     }
     session.order = { ...order, last: order.last === "keep" ? "keep" : "hold", answer: 0 };
     session.sent = 0;
-    this.#finish(socket, order.last ?? "end");
+    this.#finish(socket, order);
   }
 
-  #finish(socket: Socket<Session>, last: NonNullable<Order["last"]>): void {
+  #finish(socket: Socket<Session>, { last = "end", deaf }: Order): void {
     switch (last) {
       case "end":
         socket.shutdown();
         return;
       case "close":
+        // With unread input a close of TCP is a reset.
+        if (deaf) return whenTaken(socket.fd, () => socket.end());
         socket.end();
         return;
       case "reset":

@@ -1,0 +1,182 @@
+import { expect, test } from "bun:test";
+import { Client, order } from "../support/client.ts";
+import { Daemon } from "../support/daemon.ts";
+import { FaultyBackend } from "../support/faulty-backend.ts";
+import { peer } from "../support/peers.ts";
+import { bytesFrom } from "../support/stream.ts";
+import { freeTarget } from "../support/targets.ts";
+import { waitFor } from "../support/wait.ts";
+
+/** A daemon before a backend; at the end both have as many descriptors and connections as at the start. */
+async function withDaemon(
+  kind: "unix" | "tcp",
+  run: (daemon: Daemon, backend: FaultyBackend) => Promise<void>,
+  options: string[] = [],
+): Promise<void> {
+  using target = freeTarget(kind);
+  using backend = new FaultyBackend(target.address);
+  await using daemon = await Daemon.start({ options: [...target.options, ...options] });
+  // The first connection opens what stays.
+  using first = await (await order(daemon.address, { answer: 1 })).over();
+  first.close();
+  await waitFor("the first to be over", () => backend.open === 0);
+  const start = daemon.descriptors;
+  await run(daemon, backend);
+  await waitFor(
+    () => `${start} descriptors, of which there are ${daemon.descriptors}, and ${backend.open} connections`,
+    () => daemon.descriptors <= start && backend.open === 0,
+  );
+  expect(daemon.stderr).not.toMatch(/error/);
+}
+
+for (const kind of ["unix", "tcp"] as const) {
+  test(`${kind}: a client that ends first gets its whole answer`, () =>
+    withDaemon(kind, async (daemon) => {
+      using client = await order(daemon.address, { sum: true });
+      const upload = bytesFrom(0, 3_000_000);
+      client.send(upload);
+      await waitFor("the upload", () => client.flushed);
+      await (await client.shutdown().over()).got(10);
+      const hash = new Bun.CryptoHasher("sha1").update(upload).digest("hex");
+      expect(JSON.parse(client.text)).toEqual({ bytes: upload.length, hash });
+      client.close();
+    }));
+
+  test(`${kind}: a server that ends first gets all that the client still sends`, () =>
+    withDaemon(kind, async (daemon, backend) => {
+      using client = await order(daemon.address, { answer: 100, last: "end" });
+      await client.over();
+      expect([client.received, client.state]).toEqual([100, "ended"]);
+      client.send(bytesFrom(0, 500_000));
+      await waitFor("the data behind the server's end", () => backend.bytes >= 500_000);
+      client.close();
+    }));
+
+  test(`${kind}: a whole answer arrives whole though its server closes with unread input`, () =>
+    withDaemon(kind, async (daemon) => {
+      for (const length of [100, 100_000, 5_000_000]) {
+        using client = await order(daemon.address, { answer: length, deaf: true, last: "close" });
+        client.send(bytesFrom(0, 300_000));
+        await client.got(length);
+        expect([client.received, client.differsAt]).toEqual([length, null]);
+        client.close();
+      }
+    }));
+
+  test(`${kind}: an answer that is cut off at byte n arrives up to there, also at a slow reader`, () =>
+    withDaemon(kind, async (daemon) => {
+      for (const length of [1, 70_000, 3_000_000]) {
+        for (const reading of [true, false]) {
+          using client = await order(daemon.address, { answer: length, last: "reset" }, { reading });
+          if (!reading) {
+            await Bun.sleep(300);
+            client.resume();
+          }
+          await client.over();
+          // Only TCP knows a reset; what a Unix socket shows is an orderly end.
+          expect([length, reading, client.received, client.differsAt, client.state]).toEqual([
+            length,
+            reading,
+            length,
+            null,
+            kind === "tcp" ? "reset" : "ended",
+          ]);
+          client.close();
+        }
+      }
+    }));
+
+  test(`${kind}: a server that closes at byte n gives an orderly end`, () =>
+    withDaemon(kind, async (daemon) => {
+      for (const length of [1, 70_000, 3_000_000]) {
+        using client = await (await order(daemon.address, { answer: length, last: "close" })).over();
+        expect([client.received, client.differsAt, client.state]).toEqual([length, null, "ended"]);
+        client.close();
+      }
+    }));
+
+  test(`${kind}: a client's reset reaches the server at once, in mid-answer and in mid-upload`, () =>
+    withDaemon(kind, async (daemon, backend) => {
+      using answered = await order(daemon.address, { answer: 1_000_000, chunk: 10, pause: 20 });
+      await answered.got(30);
+      answered.reset();
+      await waitFor("the end of the answer", () => backend.open === 0);
+      using uploading = await order(daemon.address, { sum: true });
+      uploading.send(bytesFrom(0, 100_000));
+      await waitFor("the upload to arrive", () => backend.bytes >= 100_000);
+      uploading.reset();
+      await waitFor("the end of the upload", () => backend.open === 0);
+    }));
+
+  test(`${kind}: an answer that trickles arrives as it comes`, () =>
+    withDaemon(kind, async (daemon) => {
+      using client = await order(daemon.address, { answer: 5, chunk: 1, pause: 100 });
+      const times: number[] = [];
+      for (let bytes = 1; bytes <= 5; bytes++) {
+        await client.got(bytes);
+        times.push(performance.now());
+      }
+      expect((times[4] ?? 0) - (times[0] ?? 0)).toBeGreaterThan(300);
+      expect((await client.over()).differsAt).toBeNull();
+      client.close();
+    }));
+
+  test(`${kind}: a client and a server that both say nothing may do so`, () =>
+    withDaemon(kind, async (daemon) => {
+      using client = await Client.open(daemon.address);
+      await Bun.sleep(300);
+      expect(client.state).toBe("open");
+      client.send('{"answer":10}\n');
+      await client.got(10);
+      client.close();
+    }));
+
+  test(`${kind}: vanished clients and servers are closed by the idle timeout`, () =>
+    withDaemon(
+      kind,
+      async (daemon, backend) => {
+        using client = await order(daemon.address, { answer: 10, last: "hold" });
+        await (await client.got(10)).over();
+        await waitFor("the server's side to be closed", () => backend.open === 0);
+        client.close();
+      },
+      ["--idle-timeout", "500ms"],
+    ));
+}
+
+test("keep-alive probes are on for both legs, after the time that was set, and off for 0", async () => {
+  using target = freeTarget("tcp");
+  using _backend = new FaultyBackend(target.address);
+  for (const [setting, shown] of [
+    ["30s", /timer:\(keepalive,(2\d|30)(\.\d+)?sec/],
+    ["0", null],
+  ] as const) {
+    await using daemon = await Daemon.start({ options: [...target.options, "--tcp-keepalive", setting] });
+    using client = await order(daemon.address, { answer: 10, last: "hold" });
+    await client.got(10);
+    // ss shows a socket's keep-alive timer only while it runs.
+    const sockets = (await Bun.$`ss -Htnpo`.text()).split("\n").filter((line) => line.includes(`pid=${daemon.pid},`));
+    expect(sockets).toHaveLength(2);
+    for (const line of sockets) {
+      if (shown === null) expect(line).not.toMatch(/keepalive/);
+      else expect(line).toMatch(shown);
+    }
+  }
+});
+
+const strace = peer("strace", "strace");
+
+test.skipIf(strace === null)("Nagle's algorithm is off on both legs (needs strace)", async () => {
+  using target = freeTarget("tcp");
+  using folder = freeTarget("unix");
+  using _backend = new FaultyBackend(target.address);
+  const trace = `${folder.name}.trace`;
+  await using daemon = await Daemon.start({
+    command: ["strace", "-f", "-qq", "-e", "trace=setsockopt", "-o", trace],
+    options: target.options,
+  });
+  using client = await order(daemon.address, { answer: 10, last: "hold" });
+  await client.got(10);
+  const switched = (await Bun.file(trace).text()).matchAll(/setsockopt\((\d+), SOL_TCP, TCP_NODELAY, \[1\]/g);
+  expect(new Set([...switched].map(([, fd]) => fd)).size).toBe(2);
+});
