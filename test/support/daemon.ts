@@ -83,9 +83,10 @@ export class Daemon implements AsyncDisposable {
     return readdirSync(`/proc/${this.pid}/fd`).length;
   }
 
-  /** Resident memory in bytes (proc(5), statm). */
+  /** Memory of its own in bytes, without the pages of its executable (proc(5), status). */
   get memory(): number {
-    return Number(readFileSync(`/proc/${this.pid}/statm`, "utf8").split(" ")[1]) * 4096;
+    const [, kilobytes] = readFileSync(`/proc/${this.pid}/status`, "utf8").match(/^RssAnon:\s+(\d+) kB$/m) ?? [];
+    return Number(kilobytes) * 1024;
   }
 
   /** Seconds of processor time used so far, in user and system mode (proc(5), stat; 100 ticks a second). */
