@@ -247,7 +247,9 @@ const handlers: SocketHandler<Leg> = {
 };
 
 function clientName(socket: Socket<Leg>, kind: Address["kind"]): string {
-  return kind === "unix" ? "a client" : formatAddress({ kind, host: socket.remoteAddress, port: socket.remotePort });
+  // A client that has left already has no address any more.
+  const host: string | undefined = socket.remoteAddress;
+  return kind === "unix" || host === undefined ? "a client" : formatAddress({ kind, host, port: socket.remotePort });
 }
 
 function explain(reason: string, target: Address): string {
