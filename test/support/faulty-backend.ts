@@ -9,6 +9,8 @@ export interface Order {
   answer?: number;
   /** Read the client's data to its end first, and answer `{"bytes":…,"hash":…}` on a line instead. */
   sum?: boolean;
+  /** Under which number to keep what the client sends to its end. */
+  id?: number;
   /** Read nothing more behind the order. */
   deaf?: boolean;
   /** How many bytes at a time, and how many milliseconds between them. */
@@ -27,7 +29,10 @@ interface Session {
   sent: number;
   bytes: number;
   hash: Bun.CryptoHasher;
+  /** A piece of the answer, and its place in it. */
   answer: Uint8Array;
+  from: number;
+  ended: boolean;
 }
 
 /**
@@ -42,6 +47,8 @@ export class FaultyBackend implements Disposable {
   open = 0;
   /** Bytes that came behind the orders. */
   bytes = 0;
+  /** What clients with a number have sent by the time of their end. */
+  readonly uploads = new Map<number, { bytes: number; hash: string }>();
   /** The clients' first lines in the order in which they were read. */
   readonly orders: string[] = [];
   #listener: { stop(force?: boolean): void } | undefined;
@@ -67,8 +74,10 @@ export class FaultyBackend implements Disposable {
         data: (socket, chunk) => this.#read(socket, chunk),
         end: (socket) => this.#ended(socket),
         drain: (socket) => this.#answer(socket),
-        close: ({ data }) => {
+        close: ({ data }, error) => {
           this.open--;
+          // Behind our own end Bun tells of the client's end only so.
+          if (error === undefined && !data.ended) this.#keepUpload(data);
           if (data.order === null && data.line === "") this.silent++;
         },
       },
@@ -91,7 +100,7 @@ export class FaultyBackend implements Disposable {
     this.made++;
     this.open++;
     const hash = new Bun.CryptoHasher("sha1");
-    socket.data = { order: null, line: "", sent: 0, bytes: 0, hash, answer: new Uint8Array() };
+    socket.data = { order: null, line: "", sent: 0, bytes: 0, hash, answer: new Uint8Array(), from: 0, ended: false };
   }
 
   #read(socket: Socket<Session>, chunk: Uint8Array): void {
@@ -114,9 +123,9 @@ export class FaultyBackend implements Disposable {
 
   #ended(socket: Socket<Session>): void {
     const session = socket.data;
-    this.ended++;
+    const upload = this.#keepUpload(session);
     if (session.order?.sum) {
-      const text = `${JSON.stringify({ bytes: session.bytes, hash: session.hash.digest("hex") })}\n`;
+      const text = `${JSON.stringify(upload)}\n`;
       session.answer = Buffer.from(text);
       session.order = { ...session.order, sum: false, answer: text.length };
       this.#answer(socket);
@@ -126,6 +135,14 @@ export class FaultyBackend implements Disposable {
     }
   }
 
+  #keepUpload(session: Session): { bytes: number; hash: string } {
+    this.ended++;
+    session.ended = true;
+    const upload = { bytes: session.bytes, hash: session.hash.digest("hex") };
+    if (session.order?.id !== undefined) this.uploads.set(session.order.id, upload);
+    return upload;
+  }
+
   /** Writes as much as the kernel takes, up to the order's next pause. */
   #answer(socket: Socket<Session>): void {
     const session = socket.data;
@@ -133,13 +150,12 @@ export class FaultyBackend implements Disposable {
     if (order === null || order.sum) return;
     const total = order.answer ?? 0;
     while (session.sent < total) {
-      const left = session.answer.length - (session.sent % session.answer.length);
-      const start = session.sent % session.answer.length;
       // A long answer is made in pieces, each at its own place in the stream.
-      if (start === 0 && session.sent > 0) {
-        session.answer = bytesFrom(session.sent, Math.min(session.answer.length, total - session.sent));
+      if (session.sent === session.from + session.answer.length) {
+        session.from = session.sent;
+        session.answer = bytesFrom(session.from, Math.min(session.answer.length, total - session.from));
       }
-      const count = socket.write(session.answer.subarray(start, start + left));
+      const count = socket.write(session.answer.subarray(session.sent - session.from));
       if (count <= 0) return;
       session.sent += count;
       if (order.pause !== undefined && session.sent < total) {

@@ -1,0 +1,199 @@
+import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { type Client, order } from "../support/client.ts";
+import { Daemon, type DaemonOptions, daemonPath } from "../support/daemon.ts";
+import { FaultyBackend } from "../support/faulty-backend.ts";
+import { peer } from "../support/peers.ts";
+import { freeTarget } from "../support/targets.ts";
+import { waitFor } from "../support/wait.ts";
+
+const backendScript = `${import.meta.dir}/../support/faulty-backend.ts`;
+
+/** The backend as a program that says its process id first. */
+const tellingItsPid = ["sh", "-c", 'echo $$ >&2; exec "$0" "$1"', process.execPath, backendScript];
+
+/** Three seconds of answer. */
+const transfer = { answer: 3_000_000, chunk: 100_000, pause: 100, last: "end" } as const;
+
+/** A daemon that runs the backend as its program; SIGTERM ends that at once, as it does most servers. */
+function start(given: DaemonOptions & { onTerm?: "ignore-term" } = {}): Promise<Daemon> {
+  const args = given.onTerm === undefined ? [] : [given.onTerm];
+  const path = given.environment?.LAUNCH_PROGRAM_SOCKET_PATH ?? "$LAUNCH_PROGRAM_SOCKET_PATH";
+  const shell = `exec "$0" "$1" "${path}" 511 ${args.join(" ")}`;
+  return Daemon.start({ ...given, program: ["sh", "-c", shell, process.execPath, backendScript] });
+}
+
+test("SIGTERM lets a transfer end first, leaves newcomers in the queue, and removes the generated folder", async () => {
+  await using daemon = await start();
+  using client = await order(daemon.address, transfer);
+  await client.got(100_000);
+  const began = performance.now();
+  daemon.signal("SIGTERM");
+  await daemon.says(/stopping\n/);
+  using late = await order(daemon.address, { answer: 10 });
+  await client.over();
+  expect([client.received, client.differsAt, client.state]).toEqual([transfer.answer, null, "ended"]);
+  client.close();
+  expect(await daemon.exited).toBe(0);
+  expect(performance.now() - began).toBeGreaterThan(2_000);
+  expect(performance.now() - began).toBeLessThan(8_000);
+  // It was never accepted: with its listener gone the kernel resets it, and no answer has begun.
+  await late.over();
+  expect(late.received).toBe(0);
+  if (daemon.target.kind === "unix") expect(existsSync(daemon.target.path.replace(/\/socket$/, ""))).toBe(false);
+  expect(daemon.stderr.split("\n")).toHaveLength(3);
+});
+
+test("SIGTERM does not wait for connections that are quiet, nor for longer than half the stop timeout", async () => {
+  await using quiet = await start();
+  using idle = await order(quiet.address, { answer: 10, last: "hold" });
+  await idle.got(10);
+  let began = performance.now();
+  quiet.signal("SIGTERM");
+  expect(await quiet.exited).toBe(0);
+  expect(performance.now() - began).toBeLessThan(2_500);
+  await idle.over();
+  expect(idle.state).toBe("ended");
+
+  await using busy = await start({ options: ["--stop-timeout", "2s"] });
+  using client = await order(busy.address, transfer);
+  await client.got(100_000);
+  began = performance.now();
+  busy.signal("SIGTERM");
+  expect(await busy.exited).toBe(0);
+  expect(performance.now() - began).toBeGreaterThan(950);
+  expect(performance.now() - began).toBeLessThan(2_000);
+});
+
+test("a second SIGTERM skips the waiting, a third kills", async () => {
+  await using daemon = await start({ onTerm: "ignore-term" });
+  using client = await order(daemon.address, { ...transfer, answer: 100_000_000 });
+  await client.got(100_000);
+  daemon.signal("SIGTERM");
+  await daemon.says(/stopping\n/);
+  await Bun.sleep(200);
+  expect(daemon.stderr).not.toMatch(/backend: SIGTERM/);
+  daemon.signal("SIGTERM");
+  await daemon.says(/backend: SIGTERM\n/);
+  await Bun.sleep(200);
+  expect(daemon.process.exitCode).toBeNull();
+  daemon.signal("SIGTERM");
+  expect(await daemon.exited).toBe(1);
+  expect(daemon.stderr).toMatch(/program `sh' did not end in time and was killed\n$/);
+  expect(daemon.stderr.match(/backend: SIGTERM/g)).toHaveLength(1);
+});
+
+test("a program that does not end is killed at the stop timeout", async () => {
+  await using daemon = await start({ onTerm: "ignore-term", options: ["--stop-timeout", "1s"] });
+  using client = await order(daemon.address, { answer: 10, last: "hold" });
+  await client.got(10);
+  const began = performance.now();
+  daemon.signal("SIGTERM");
+  expect(await daemon.exited).toBe(1);
+  expect(performance.now() - began).toBeGreaterThan(950);
+  expect(performance.now() - began).toBeLessThan(2_500);
+  expect(daemon.stderr).toMatch(/was killed\n$/);
+});
+
+test("without a program SIGTERM lets transfers end too", async () => {
+  using target = freeTarget("tcp");
+  using _backend = new FaultyBackend(target.address);
+  await using daemon = await Daemon.start({ options: target.options });
+  using client = await order(daemon.address, transfer);
+  await client.got(100_000);
+  daemon.signal("SIGTERM");
+  await client.over();
+  expect([client.received, client.differsAt, client.state]).toEqual([transfer.answer, null, "ended"]);
+  client.close();
+  expect(await daemon.exited).toBe(0);
+});
+
+test("SIGINT that was sent to the daemon alone is passed on", async () => {
+  await using daemon = await start();
+  using client = await order(daemon.address, { answer: 10, last: "hold" });
+  await client.got(10);
+  daemon.signal("SIGINT");
+  await daemon.says(/backend: SIGINT\n/);
+  expect(daemon.stderr.match(/backend: SIGINT/g)).toHaveLength(1);
+});
+
+const script = peer("script", "bsdutils");
+
+test.skipIf(script === null)("Ctrl-C on a terminal reaches the program exactly once (needs script)", async () => {
+  const command = [
+    daemonPath,
+    "--listen",
+    "127.0.0.1:0",
+    "sh",
+    "-c",
+    '"$0" "$1" "$LAUNCH_PROGRAM_SOCKET_PATH"',
+    process.execPath,
+    backendScript,
+  ];
+  const quoted = command.map((word) => `'${word}'`).join(" ");
+  await using terminal = Bun.spawn(["script", "-qefc", quoted, "/dev/null"], { stdin: "pipe", stdout: "pipe" });
+  let output = "";
+  (async () => {
+    for await (const chunk of terminal.stdout) output += new TextDecoder().decode(chunk);
+  })();
+  await waitFor(
+    () => `the daemon in ${output}`,
+    () => output.includes("serving"),
+  );
+  await Bun.sleep(300);
+  terminal.stdin.write("\x03");
+  terminal.stdin.flush();
+  await waitFor(
+    () => `both to hear of it in ${output}`,
+    () => output.includes("backend: SIGINT") && output.includes("stopping"),
+  );
+  await Bun.sleep(1_000);
+  expect(output.match(/backend: SIGINT/g)).toHaveLength(1);
+});
+
+test("a program that ends by itself while clients still read has all of its answer delivered", async () => {
+  await using daemon = await Daemon.start({ program: tellingItsPid });
+  const [, pid] = await daemon.says(/^(\d+)$/m);
+  const clients: Client[] = [];
+  for (const last of ["hold", "hold", "exit"] as const) {
+    const client = await order(daemon.address, { answer: 2_000_000, last }, { reading: false });
+    clients.push(client);
+    await Bun.sleep(300);
+  }
+  await waitFor("the program to end", () => !existsSync(`/proc/${pid}`));
+  await Bun.sleep(1_000);
+  for (const client of clients) {
+    client.resume();
+    await client.over();
+    expect([client.received, client.differsAt, client.state]).toEqual([2_000_000, null, "ended"]);
+    client.close();
+  }
+  expect(await daemon.exited).toBe(0);
+});
+
+test("a slow reader of the last megabytes gets them within the stop timeout, and is reset behind it", async () => {
+  await using daemon = await start({ options: ["--stop-timeout", "1500ms"] });
+  using never = await order(daemon.address, { answer: 50_000_000, last: "hold" }, { reading: false });
+  await Bun.sleep(500);
+  using last = await order(daemon.address, { answer: 10, last: "exit" });
+  const began = performance.now();
+  await last.over();
+  expect(await daemon.exited).toBe(0);
+  expect(performance.now() - began).toBeGreaterThan(1_400);
+  expect(performance.now() - began).toBeLessThan(3_000);
+  never.resume();
+  await never.over();
+  expect([never.state, never.differsAt]).toEqual(["reset", null]);
+});
+
+test("a program that dies in mid-answer is told with its signal, and its clients get what it had sent", async () => {
+  await using daemon = await Daemon.start({ program: tellingItsPid });
+  const [, pid] = await daemon.says(/^(\d+)$/m);
+  using client = await order(daemon.address, { ...transfer, answer: 100_000_000 });
+  await client.got(300_000);
+  process.kill(Number(pid), "SIGKILL");
+  expect(await daemon.exited).toBe(1);
+  await client.over();
+  expect(client.differsAt).toBeNull();
+  expect(daemon.stderr).toMatch(/program `sh' exited: signal: killed\n$/);
+});
