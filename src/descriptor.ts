@@ -65,6 +65,11 @@ export function receiveInto(fd: number, buffer: Uint8Array, length: number): num
   return libc.recv(fd, buffer, length, 0);
 }
 
+/** Limits what the kernel receives ahead of reads to about `bytes` (SO_RCVBUF in socket(7); Linux doubles it). */
+export function setReceiveBuffer(fd: number, bytes: number): void {
+  libc.setsockopt(fd, constants.SOL_SOCKET, constants.SO_RCVBUF, new Int32Array([bytes]), 4);
+}
+
 /** Binds and listens by itself. The caller owns the descriptor. Throws an Error with the system's `errno` and its name as `code`. */
 export function bindListener(address: Address, backlog: number): number {
   const { family, name } = encodeAddress(address, platform);

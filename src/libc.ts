@@ -22,6 +22,7 @@ export const systemConstants = {
   SO_SNDBUF: { linux: 7, macos: 0x1001 },
   SO_REUSEADDR: { linux: 2, macos: 0x0004 },
   SO_TYPE: { linux: 3, macos: 0x1008 },
+  SO_RCVBUF: { linux: 8, macos: 0x1002 },
   SO_ACCEPTCONN: { linux: 30, macos: 0x0002 },
   /** macOS only: bytes in the send buffer that the peer has not acknowledged. */
   SO_NWRITE: { linux: 0, macos: 0x1024 },

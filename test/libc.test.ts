@@ -39,7 +39,7 @@ describe("constants and layouts", () => {
       puts("");
     }
     int main(void) {
-      NUMBER(SOCK_STREAM); NUMBER(SOCK_DGRAM); NUMBER(SOL_SOCKET); NUMBER(SO_SNDBUF); NUMBER(SO_REUSEADDR); NUMBER(SO_TYPE); NUMBER(SO_ACCEPTCONN);
+      NUMBER(SOCK_STREAM); NUMBER(SOCK_DGRAM); NUMBER(SOL_SOCKET); NUMBER(SO_SNDBUF); NUMBER(SO_REUSEADDR); NUMBER(SO_TYPE); NUMBER(SO_RCVBUF); NUMBER(SO_ACCEPTCONN);
       NUMBER(RLIMIT_NOFILE); NUMBER(SIG_SETMASK); NUMBER(AF_UNIX); NUMBER(AF_INET); NUMBER(AF_INET6);
     #ifdef __linux__
       NUMBER(SOCK_NONBLOCK);
@@ -133,6 +133,7 @@ describe("constants and layouts", () => {
       SO_SNDBUF: 0x1001, // bsd/sys/socket.h
       SO_REUSEADDR: 0x0004, // bsd/sys/socket.h
       SO_TYPE: 0x1008, // bsd/sys/socket.h
+      SO_RCVBUF: 0x1002, // bsd/sys/socket.h
       SO_ACCEPTCONN: 0x0002, // bsd/sys/socket.h
       SO_NWRITE: 0x1024, // bsd/sys/socket.h
       SIOCOUTQ: 0, // there is none

@@ -114,7 +114,8 @@ export class Leg {
       if (count < 0) return this.#dropQueue();
       this.sent += count;
       if (count === chunk.length) return;
-      chunk = chunk.subarray(count);
+      // A view of the rest would keep the whole chunk in memory.
+      if (count > 0) [chunk, lent] = [new Uint8Array(chunk.subarray(count)), false];
     }
     this.#queue.push(lent ? chunk.slice() : chunk);
     this.other.pause();
