@@ -11,7 +11,7 @@ BUN_VERSION := $(shell sed -n 's/.*"bun": "\(.*\)".*/\1/p' package.json)
 BUN := build/bun-$(BUN_VERSION)/bun
 PROGRAM := sbin/launch_socket_server
 SOURCES := $(wildcard src/*.ts src/*/*.ts) package.json bun.lock \
-	scripts/build.ts scripts/sign.ts scripts/macho.ts scripts/code-directory.ts
+	scripts/build.ts scripts/deaf-runtime.ts scripts/sign.ts scripts/macho.ts scripts/code-directory.ts
 
 .PHONY: all
 all: $(PROGRAM)

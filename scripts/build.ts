@@ -6,9 +6,10 @@
  * `--runtime` is the Bun executable that goes in (default: the one that runs this script);
  * `--launchd-library` is for tests alone: the library that `launch_activate_socket` is looked up in.
  */
-import { mkdir, rename } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
+import { writeDeafRuntime } from "./deaf-runtime.ts";
 import { signFile } from "./sign.ts";
 
 const { values } = parseArgs({
@@ -22,6 +23,7 @@ const { values } = parseArgs({
 
 const { outfile, target } = values;
 if (outfile === undefined) throw new Error("--outfile is missing");
+if (target !== undefined && values.runtime === undefined) throw new Error("--target needs its --runtime");
 const darwin = target?.startsWith("bun-darwin") ?? process.platform === "darwin";
 const forTests = values["launchd-library"] !== undefined;
 const library = values["launchd-library"] ?? (darwin ? "/usr/lib/libSystem.B.dylib" : "");
@@ -36,6 +38,8 @@ const constants = {
 await mkdir(dirname(outfile), { recursive: true });
 // The compiled bytes hold the name of the output, so the temporary file keeps it.
 const fresh = `${outfile}.new/${outfile.split("/").at(-1)}`;
+const runtime = `${outfile}.new/runtime`;
+await writeDeafRuntime(values.runtime ?? process.execPath, runtime);
 const compiler = Bun.spawn(
   [
     process.execPath,
@@ -47,7 +51,7 @@ const compiler = Bun.spawn(
     "--no-compile-autoload-bunfig",
     ...Object.entries(constants).map(([name, value]) => `--define=${name}=${value}`),
     ...(target === undefined ? [] : [`--target=${target}`]),
-    ...(values.runtime === undefined ? [] : [`--compile-executable-path=${values.runtime}`]),
+    `--compile-executable-path=${runtime}`,
     `--outfile=${fresh}`,
     "src/main.ts",
   ],
@@ -65,4 +69,4 @@ if (status !== 0) {
 // Bun leaves a signature that does not fit the program on what it compiles for Macs with Intel processors.
 if (darwin) await signFile(fresh, "launch_socket_server");
 await rename(fresh, outfile);
-await Bun.$`rmdir ${outfile}.new`.quiet();
+await rm(`${outfile}.new`, { recursive: true });

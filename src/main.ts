@@ -1,3 +1,4 @@
+import "./environment.ts";
 import { version } from "../package.json";
 import { help, parseCommandLine, usage } from "./cli.ts";
 import { launch } from "./launcher.ts";

@@ -5,15 +5,15 @@ import { nearest } from "./near.ts";
 import type { PlistValue } from "./plist.ts";
 import { describe, own, type Subject } from "./subject.ts";
 
-/** Variables that Bun, which this program is built with, obeys before the program does. */
-const runtimeVariables = /^(BUN_OPTIONS$|BUN_BE_BUN$|BUN_JSC_)/;
+/** Variables by which Bun, which this program is built with, is steered; with them it refuses to start (environment.ts). */
+const runtimeVariables = /^BUN_JSC_/;
 
 const variables = Object.values<{ flag: string; variable?: string }>(options).flatMap(({ variable }) => variable ?? []);
 
 /** Why a variable must not stand in a service's environment, or null. */
 export function variableProblem(name: string): { why: string; mend: string } | null {
   if (runtimeVariables.test(name)) {
-    const why = "it changes launch_socket_server itself, before it has read its own settings";
+    const why = "it changes launch_socket_server itself, which does not start with it";
     return { why, mend: "leave it out; a program that needs it can be started by env" };
   }
   if (variables.includes(name) || name.startsWith("LAUNCH_PROGRAM_SOCKET_PATH_")) return null;

@@ -139,7 +139,7 @@ describe.skipIf(!isRoot)("an example (as root: privileged ports)", () => {
 
   test("bun", async () => {
     const { job } = await load("bun", {
-      "/opt/homebrew/bin/bun": words("/usr/bin/env", "BUN_BE_BUN=1", stage.program),
+      "/opt/homebrew/bin/bun": await stage.bun(),
     });
     expect(await answer(job)).toBe("hello from Bun\n");
   });
@@ -185,6 +185,3 @@ describe.skipIf(!isRoot)("an example (as root: privileged ports)", () => {
     expect((await readdir(examples)).sort()).toEqual(names.sort());
   });
 });
-
-/** Several arguments in the place of one. */
-const words = (...list: string[]) => list.join("</string><string>");

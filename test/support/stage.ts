@@ -48,9 +48,16 @@ export class Stage implements AsyncDisposable {
     return copy;
   }
 
-  /** The command that runs a script of test/support: the compiled program can play Bun, which every user can run here. */
+  /** The path of a Bun that every user can run here. */
+  async bun(): Promise<string> {
+    const bun = this.path("bun-runtime");
+    if (!(await Bun.file(bun).exists())) await copyFile(process.execPath, bun);
+    return bun;
+  }
+
+  /** The command that runs a script of test/support. */
   async script(name: string): Promise<[string, ...string[]]> {
-    return ["/usr/bin/env", "BUN_BE_BUN=1", this.program, "run", await this.copy(`test/support/${name}`)];
+    return [await this.bun(), "run", await this.copy(`test/support/${name}`)];
   }
 
   /** Writes a file and returns its path. */
