@@ -4,6 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 T ?=
 KEEP ?=
+MINUTES ?= 30
 QUICK ?=
 BENCH ?=
 
@@ -36,6 +37,14 @@ build/test/liblaunchd.so: $(wildcard test/support/launchd*.[ch])
 .PHONY: test
 test: $(PROGRAM) build/test/liblaunchd.so ## run all tests; T=half-close: those of that name
 	@$(BUN) scripts/test.ts $(T)
+
+.PHONY: interop
+interop: $(PROGRAM) ## real clients and servers through this program and directly, compared; T=redis: those of that name
+	@$(BUN) scripts/test.ts --interop $(T)
+
+.PHONY: soak
+soak: $(PROGRAM) ## mixed load for MINUTES (30), watching memory, descriptors and processor time for drift
+	@$(BUN) scripts/soak.ts $(MINUTES)
 
 .PHONY: check
 check: build/dependencies ## formatter, linter and types, changing nothing

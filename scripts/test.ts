@@ -1,14 +1,17 @@
 /**
  * Runs the tests and closes with one line, `N passed, N failed` (and `, N skipped`).
  *
- *   bun scripts/test.ts [NAME]
+ *   bun scripts/test.ts [--interop] [NAME]
  *
- * NAME is part of a test file's path, or else of a test's name.
+ * NAME is part of a test file's path, or else of a test's name; --interop runs the comparisons with real clients and servers instead.
  */
 import { Glob } from "bun";
 
-const name = process.argv[2] ?? "";
-const files = [...new Glob("test/**/*.test.ts").scanSync(".")].sort().map((file) => `./${file}`);
+const interop = process.argv[2] === "--interop";
+const name = process.argv[interop ? 3 : 2] ?? "";
+const files = [...new Glob(interop ? "test/interop/*.interop.ts" : "test/**/*.test.ts").scanSync(".")]
+  .sort()
+  .map((file) => `./${file}`);
 const chosen = files.filter((file) => file.includes(name));
 const selection = chosen.length > 0 ? chosen : [...files, `--test-name-pattern=${name}`];
 

@@ -1,0 +1,61 @@
+import { expect, test } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { freePort } from "../support/ports.ts";
+import { bytesFrom } from "../support/stream.ts";
+import { accepts, need, run, Stage, sha256 } from "./peers.ts";
+
+test("sftp: 200 MB up and down with the same checksum", async () => {
+  await using stage = new Stage();
+  const key = stage.path("key");
+  await run([need("ssh-keygen", "openssh-client"), "-q", "-t", "ed25519", "-N", "", "-f", key]);
+  const port = await freePort();
+  // sshd wants this folder, which its service makes.
+  mkdirSync("/run/sshd", { recursive: true });
+  const settings = {
+    ListenAddress: `127.0.0.1:${port}`,
+    HostKey: key,
+    AuthorizedKeysFile: `${key}.pub`,
+    PidFile: "none",
+    StrictModes: "no",
+    UsePAM: "no",
+    Subsystem: "sftp internal-sftp",
+  };
+  writeFileSync(
+    stage.path("sshd_config"),
+    Object.entries(settings)
+      .map(([name, value]) => `${name} ${value}\n`)
+      .join(""),
+  );
+  const sshd = [need("sshd", "openssh-server"), "-D", "-e", "-f", stage.path("sshd_config")];
+  await stage.serve(sshd, () => accepts({ port }));
+  const relay = await stage.relay("--tcp-address", `127.0.0.1:${port}`);
+  const file = stage.path("file");
+  writeFileSync(file, Buffer.concat(new Array(25).fill(bytesFrom(0, 8_000_000))));
+  const sent = await sha256(file);
+  for (const [name, where] of [
+    ["direct", port],
+    ["relayed", relay],
+  ] as const) {
+    const options = [
+      "-q",
+      "-b",
+      "-",
+      "-P",
+      `${where}`,
+      "-i",
+      key,
+      "-o",
+      "StrictHostKeyChecking=no",
+      "-o",
+      "UserKnownHostsFile=/dev/null",
+    ];
+    const [up, down] = [stage.path(`${name}.up`), stage.path(`${name}.down`)];
+    const user = process.env.USER ?? "root";
+    const { status, stderr } = await run(
+      [need("sftp", "openssh-client"), ...options, `${user}@127.0.0.1`],
+      `put ${file} ${up}\nget ${up} ${down}\n`,
+    );
+    expect([name, status, stderr]).toEqual([name, 0, ""]);
+    expect([name, await sha256(up), await sha256(down)]).toEqual([name, sent, sent]);
+  }
+}, 180_000);
