@@ -34,8 +34,12 @@ build/test/liblaunchd.so: $(wildcard test/support/launchd*.[ch])
 	@mkdir -p build/test
 	@$(CC) -shared -fPIC -O1 -Wall -Wextra -Werror -o $@ $(filter %.c,$^)
 
+# The same program, but looking up launch_activate_socket in the stand-in.
+build/test/launch_socket_server: $(SOURCES) build/dependencies build/test/liblaunchd.so
+	@$(BUN) scripts/build.ts --outfile $@ --launchd-library "$(CURDIR)/build/test/liblaunchd.so"
+
 .PHONY: test
-test: $(PROGRAM) build/test/liblaunchd.so ## run all tests; T=half-close: those of that name
+test: $(PROGRAM) build/test/launch_socket_server ## run all tests; T=half-close: those of that name
 	@$(BUN) scripts/test.ts $(T)
 
 .PHONY: interop
