@@ -11,7 +11,8 @@ const library = darwin ? "/usr/lib/libSystem.B.dylib" : "libc.so.6";
 
 /**
  * Linux's value and macOS's, side by side. Linux: asm-generic/socket.h, bits/socket_type.h, linux/sockios.h,
- * asm-generic/resource.h, asm-generic/signal.h. macOS: xnu's bsd/sys/socket.h, bsd/sys/resource.h, bsd/sys/signal.h.
+ * asm-generic/resource.h, asm-generic/signal.h, asm-generic/poll.h. macOS: xnu's bsd/sys/socket.h, bsd/sys/resource.h, bsd/sys/signal.h,
+ * bsd/sys/poll.h.
  */
 export const systemConstants = {
   SOCK_STREAM: { linux: 1, macos: 1 },
@@ -33,6 +34,7 @@ export const systemConstants = {
   SIOCINQ: { linux: 0x541b, macos: 0 },
   RLIMIT_NOFILE: { linux: 7, macos: 8 },
   SIG_SETMASK: { linux: 2, macos: 3 },
+  POLLOUT: { linux: 4, macos: 4 },
 } as const;
 
 /** Those of this system. */
@@ -48,6 +50,7 @@ export const { symbols: libc } = dlopen(library, {
   dup: { args: ["i32"], returns: "i32" },
   dup2: { args: ["i32", "i32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
+  poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },

@@ -1,5 +1,6 @@
 import { writeSync } from "node:fs";
 import { createConsola, LogLevels } from "consola";
+import { constants, libc } from "./libc.ts";
 
 /** Something a person can cause and mend. Its message is a whole sentence; no stack trace is ever shown for it. */
 export class UserError extends Error {
@@ -65,19 +66,43 @@ export function onOneLine(text: string): string {
   });
 }
 
+/** Lines given up since one was last written, and whether the first of them was begun. */
+let lost = 0;
+let torn = false;
+
 /**
- * Writes at once, so that nothing is lost at exit and lines keep their order. A log that cannot be written (full
- * disk, closed pipe) must never end the daemon: the line is given up.
+ * Writes at once, so that nothing is lost at exit and lines keep their order. A log that cannot be written (full disk,
+ * closed pipe, a pipe that nobody reads) must neither end nor stop the daemon: the line is given up.
  */
 function writeLine(line: string): void {
-  const bytes = Buffer.from(`${line}\n`);
-  let sent = 0;
-  for (let tries = 0; sent < bytes.length && tries < 100; tries++) {
-    try {
-      sent += writeSync(2, bytes, sent);
-    } catch (error) {
-      if (reasonOf(error) !== "EAGAIN") return;
-      Bun.sleepSync(1);
-    }
+  // Once nobody reads, no line is waited for.
+  if (!stderrIsReady(lost === 0 ? patience : 0)) {
+    lost++;
+    return;
   }
+  const note = lost === 0 ? "" : `launch_socket_server: lines missing here, since nobody read the log: ${lost}\n`;
+  const bytes = Buffer.from(`${torn ? "\n" : ""}${note}${line}\n`);
+  [lost, torn] = [0, false];
+  try {
+    for (let sent = 0; sent < bytes.length; ) {
+      if (sent > 0 && !stderrIsReady(patience)) {
+        [lost, torn] = [1, true];
+        return;
+      }
+      sent += writeSync(2, bytes, sent, Math.min(bytes.length - sent, atomic));
+    }
+  } catch {
+    // What cannot be written cannot be told either.
+  }
+}
+
+/** How long a line may hold everything up, in milliseconds. */
+const patience = 100;
+/** So many bytes fit into a pipe that poll(2) calls ready: PIPE_BUF of macOS's sys/syslimits.h; Linux's is greater. */
+const atomic = 512;
+
+/** May something be written to stderr without waiting for longer than `timeout` milliseconds? Errors count as yes: writing tells them. */
+function stderrIsReady(timeout: number): boolean {
+  const pollfd = new Int32Array([2, constants.POLLOUT]);
+  return libc.poll(pollfd, 1, timeout) !== 0;
 }

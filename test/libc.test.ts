@@ -21,6 +21,7 @@ describe("constants and layouts", () => {
   const source = `
     #include <arpa/inet.h>
     #include <netinet/in.h>
+    #include <poll.h>
     #include <signal.h>
     #include <stddef.h>
     #include <stdio.h>
@@ -44,6 +45,7 @@ describe("constants and layouts", () => {
     #ifdef __linux__
       NUMBER(SOCK_NONBLOCK);
     #endif
+      NUMBER(POLLOUT);
     #ifdef SIOCOUTQ
       NUMBER(SIOCOUTQ);
     #endif
@@ -141,6 +143,7 @@ describe("constants and layouts", () => {
       SIOCINQ: 0, // there is none
       RLIMIT_NOFILE: 8, // bsd/sys/resource.h
       SIG_SETMASK: 3, // bsd/sys/signal.h
+      POLLOUT: 4, // bsd/sys/poll.h
     };
     const ours = Object.entries(systemConstants).map(([name, { macos }]) => [name, macos]);
     expect(Object.fromEntries(ours)).toEqual(published);

@@ -101,6 +101,51 @@ describe("a log that cannot be written does not matter", () => {
   });
 });
 
+describe("a pipe that is full", () => {
+  /** stderr is a pipe that only the process itself could read, by descriptor 4. */
+  const unread = ["/bin/sh", "-c", 'f=$(mktemp -u) && mkfifo "$f" && exec 4<>"$f" && rm "$f" && exec "$0" "$@" 2>&4'];
+  const flood = 'const text = "x".repeat(80); for (let i = 0; i < 20_000; i++) log.info(i + text)';
+
+  test("nobody reads it: lines are given up, and nothing waits for them", async () => {
+    const started = performance.now();
+    expect(await loggedBy(flood, { through: unread })).toBe("");
+    expect(performance.now() - started).toBeLessThan(10_000);
+  });
+
+  test("a longer line than fits does not stop anything either", async () => {
+    await loggedBy('log.info("x".repeat(1_000_000)); log.info("y")', { through: unread });
+  });
+
+  test("what comes after a line that was begun stands on a line of its own", async () => {
+    const logged = `const { readSync } = require("node:fs"); log.info("x".repeat(1_000_000));
+      const read = () => { const bytes = Buffer.alloc(1_000_000); return bytes.toString("utf8", 0, readSync(4, bytes)); };
+      const begun = read(); log.info("y"); console.log(JSON.stringify([begun.endsWith("x"), read().split("\\n")]))`;
+    await using run = logging(logged, { through: unread });
+    expect(JSON.parse((await run.ended()).stdout.split("\n")[0] ?? "")).toEqual([
+      true,
+      ["", expect.stringContaining("missing here, since nobody read the log: 1"), "launch_socket_server: y", ""],
+    ]);
+  });
+
+  test("read again, it goes on with whole lines and says how many are missing", async () => {
+    const read = `
+      const { readSync } = require("node:fs");
+      const read = () => { const bytes = Buffer.alloc(1_000_000); return bytes.toString("utf8", 0, readSync(4, bytes)); };
+      const before = read(); log.info("later"); log.info("last");
+      console.log(JSON.stringify([before.match(/\\n$/) !== null, before.split("\\n").length - 1, read()]))`;
+    await using run = logging(`${flood}; ${read}`, { through: unread });
+    const { code, stdout } = await run.ended();
+    expect(code).toBe(0);
+    const [whole, lines, after] = JSON.parse(stdout.split("\n")[0] ?? "");
+    expect(whole).toBe(true);
+    expect(lines).toBeGreaterThan(10);
+    const name = "launch_socket_server: ";
+    expect(after).toBe(
+      `${name}lines missing here, since nobody read the log: ${20_000 - lines}\n${name}later\n${name}last\n`,
+    );
+  });
+});
+
 describe("quote", () => {
   test("puts text from outside into a sentence", () => {
     expect(quote('a "b"\n')).toBe('"a \\"b\\"\\n"');
