@@ -35,6 +35,7 @@ export async function launch(
   process.on("exit", () => removeSocketFiles(settings.listen));
   if (settings.passSockets && command !== null) becomeProgram(command, sockets, environment.PATH);
 
+  const limits = relaySettings(settings);
   const { routes, variables, remove } = makeRoutes(settings, sockets, environment);
   process.on("exit", remove);
   await refuseLoops(routes, sockets);
@@ -43,7 +44,7 @@ export async function launch(
   const signals = new Signals();
   const program = command && Program.start(command, { ...withoutSystemdVariables(environment), ...variables });
   if (program !== null) signals.passTo(program);
-  const relay = new Relay(routes, relaySettings(settings), log);
+  const relay = new Relay(routes, limits, log);
   relay.start();
   for (const { sockets, target } of routes) {
     const served = sockets.map(({ address }) => formatAddress(address)).join(", ");
@@ -66,7 +67,10 @@ function relaySettings(settings: Settings): RelaySettings {
 
 /** Each connection takes two descriptors. */
 function capacity(settings: Settings): number {
-  const possible = Math.max(1, Math.floor((freeDescriptors() - reserve) / 2));
+  const possible = Math.floor((freeDescriptors() - reserve) / 2);
+  if (possible < 1) {
+    throw new UserError("cannot serve: the limit on open files leaves room for no connection; raise it (ulimit -n)");
+  }
   const wanted = settings.maxConnections ?? possible;
   if (wanted > possible) {
     log.warn(`--max-connections ${wanted} is more than the limit on open files allows; taking ${possible}`);

@@ -12,7 +12,12 @@ const { signals } = systemConstants;
 export function freeDescriptors(): number {
   const limit = new BigUint64Array(2);
   libc.getrlimit(constants.RLIMIT_NOFILE, limit);
-  return Math.min(Number(limit[0]), maxFilesPerProcess()) - openDescriptors().length;
+  try {
+    return Math.min(Number(limit[0]), maxFilesPerProcess()) - openDescriptors().length;
+  } catch {
+    // Not even one to look with.
+    return 0;
+  }
 }
 
 /**
