@@ -36,12 +36,13 @@ export async function launch(
   if (settings.passSockets && command !== null) becomeProgram(command, sockets, environment.PATH);
 
   const limits = relaySettings(settings);
+  // Before anything is made that has to be removed at the end.
+  const signals = new Signals();
   const { routes, variables, remove } = makeRoutes(settings, sockets, environment);
   process.on("exit", remove);
   await refuseLoops(routes, sockets);
   for (const { target } of routes) warnOfDanger(target);
 
-  const signals = new Signals();
   const program = command && Program.start(command, { ...withoutSystemdVariables(environment), ...variables });
   if (program !== null) signals.passTo(program);
   const relay = new Relay(routes, limits, log);

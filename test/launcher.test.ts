@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { run } from "./support/program.ts";
+import { run, start } from "./support/program.ts";
 
 const listen = ["--listen", "127.0.0.1:0"];
 
@@ -10,6 +10,27 @@ function temporaryFolder(): { path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), "launcher-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
+
+describe("SIGTERM", () => {
+  test("to the program alone is told as before", async () => {
+    const { code, stderr } = await run([...listen, "/bin/sh", "-c", "kill -TERM $$"]);
+    expect(stderr).toContain("program `/bin/sh' exited: signal: terminated\n");
+    expect(code).toBe(1);
+  });
+
+  test("as soon as there is a generated folder: it is gone afterwards", async () => {
+    using temporary = temporaryFolder();
+    for (let round = 0; round < 15; round++) {
+      await using running = start([...listen, "/bin/sleep", "1000"], { env: { TMPDIR: temporary.path } });
+      const deadline = performance.now() + 10_000;
+      // Without a pause: the moment is short.
+      while (readdirSync(temporary.path).length === 0) expect(performance.now()).toBeLessThan(deadline);
+      running.process.kill("SIGTERM");
+      expect((await running.ended()).code).toBe(0);
+      expect(readdirSync(temporary.path)).toEqual([]);
+    }
+  });
+});
 
 describe("the limit on open files", () => {
   test("leaves no room for a connection: a sentence, and nothing was started", async () => {
