@@ -3,6 +3,9 @@ import { describeExit, type Exit, type Program } from "./program/program.ts";
 import type { Signals } from "./program/signals.ts";
 import type { Relay } from "./proxy/relay.ts";
 
+/** A signal to stop may go to the program and to us alike (systemd, a process group); ours may be seen so many milliseconds later. */
+const togetherFor = 100;
+
 /**
  * The program has ended by itself: what it sent is delivered, for at most `stopTimeout` milliseconds or until a signal
  * comes. Returns our exit code.
@@ -17,6 +20,9 @@ export async function finish(
   relay.stopAccepting();
   relay.abandonDials();
   const failed = exit.kind === "signal" || exit.status !== 0;
+  if (failed && (await Promise.race([signals.stop.then(() => true), elapsed(togetherFor).then(() => false)]))) {
+    return stop(relay, program, stopTimeout, signals);
+  }
   const daemonized = !failed && !relay.reached && performance.now() - program.started < 1_000;
   if (failed || daemonized) {
     const advice = daemonized ? "; a server must stay in the foreground (nginx: daemon off;)" : "";
@@ -56,7 +62,6 @@ export async function stop(
   return killed ? 1 : 0;
 }
 
-/** Without a program nobody can be told a generated path. */
 function elapsed(milliseconds: number): Promise<void> {
   if (milliseconds === Number.POSITIVE_INFINITY) return new Promise(() => {});
   return Bun.sleep(Math.max(0, milliseconds));

@@ -12,6 +12,18 @@ function temporaryFolder(): { path: string } & Disposable {
 }
 
 describe("SIGTERM", () => {
+  test("to the program too, as systemd sends it to all of a service: that is a stop in order", async () => {
+    for (let round = 0; round < 15; round++) {
+      await using running = start([...listen, "/bin/sh", "-c", "echo ready; exec sleep 1000"]);
+      await running.printed(/ready/);
+      await running.logged(/serving/);
+      process.kill(-running.pid, "SIGTERM");
+      const { code, stderr } = await running.ended();
+      expect(stderr).not.toContain("exited");
+      expect(code).toBe(0);
+    }
+  });
+
   test("to the program alone is told as before", async () => {
     const { code, stderr } = await run([...listen, "/bin/sh", "-c", "kill -TERM $$"]);
     expect(stderr).toContain("program `/bin/sh' exited: signal: terminated\n");
