@@ -66,6 +66,15 @@ export function formatAddress(address: Address): string {
   return `${host === "" ? "localhost" : host}:${address.port}`;
 }
 
+/**
+ * Every address of a host name, in the order of the system's resolver (getaddrinfo(3)); rejects for an unknown one. Not by
+ * Bun's own resolver, its default on Linux: that one finds a single address of a name in /etc/hosts (Bun 1.4.5).
+ */
+export async function lookUpHost(host: string): Promise<string[]> {
+  const found = await Bun.dns.lookup(host, { backend: "system" });
+  return [...new Set(found.map(({ address }) => address))];
+}
+
 /** Reads a port number or the name of a TCP service; throws a UserError. */
 export function parsePort(text: string, zero = false): number {
   if (/^\d+$/.test(text)) {

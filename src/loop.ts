@@ -1,7 +1,7 @@
 import { realpathSync } from "node:fs";
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
-import type { Address } from "./address.ts";
+import { type Address, lookUpHost } from "./address.ts";
 import { ipv6Bytes } from "./sockaddr.ts";
 
 /**
@@ -29,10 +29,7 @@ export async function findOwnListener(target: Address, sockets: { address: Addre
 async function hostAddresses(host: string): Promise<string[]> {
   if (host === "") return ["127.0.0.1", "::1"];
   if (isIP(host) !== 0) return [host];
-  return Bun.dns.lookup(host).then(
-    (found) => found.map(({ address }) => address),
-    () => [],
-  );
+  return lookUpHost(host).catch(() => []);
 }
 
 /** One spelling for each address; IPv4-mapped IPv6 addresses (RFC 4291, 2.5.5.2) become IPv4. */

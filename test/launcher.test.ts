@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "./support/ports.ts";
 import { run, start } from "./support/program.ts";
 
 const listen = ["--listen", "127.0.0.1:0"];
@@ -62,5 +63,48 @@ describe("the limit on open files", () => {
       through: ["/bin/sh", "-c", 'ulimit -n 64 && exec "$0" "$@"'],
     });
     expect(stdout).toBe("started\n");
+  });
+});
+
+/** Names of our own, by a file that stands in the place of /etc/hosts for the process alone. */
+describe.skipIf(process.platform !== "linux" || process.getuid?.() !== 0)("host names (as root on Linux)", () => {
+  const names = "127.0.0.1 localhost\n127.0.0.9 two-addresses\n127.0.0.1 two-addresses\n";
+  const named = (folder: string) => {
+    const hosts = join(folder, "hosts");
+    writeFileSync(hosts, names);
+    return ["unshare", "--mount", "sh", "-c", `mount --bind '${hosts}' /etc/hosts && exec "$0" "$@"`];
+  };
+
+  test("every address of a target's name is tried", async () => {
+    using temporary = temporaryFolder();
+    await using server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("hello") });
+    const target = ["--tcp-address", `two-addresses:${server.port}`];
+    await using running = start([...listen, ...target, "-"], { through: named(temporary.path) });
+    const [, port] = await running.logged(/serving 127\.0\.0\.1:(\d+)/);
+    const response = await fetch(`http://127.0.0.1:${port}/`);
+    expect(await response.text()).toBe("hello");
+    expect(running.stderr).not.toContain("error");
+  });
+
+  test("a name that has our own listener's address among others is refused as a target", async () => {
+    using temporary = temporaryFolder();
+    const port = await freePort();
+    const { code, stderr } = await run(
+      ["--listen", `127.0.0.1:${port}`, "--tcp-address", `two-addresses:${port}`, "-"],
+      { through: named(temporary.path) },
+    );
+    expect(stderr).toContain(
+      `cannot relay to two-addresses:${port}: it is 127.0.0.1:${port}, which this program serves`,
+    );
+    expect(code).toBe(1);
+  });
+
+  test("every address of a name is bound", async () => {
+    using temporary = temporaryFolder();
+    await using running = start(["--listen", `two-addresses:${await freePort()}`, "/bin/sleep", "1000"], {
+      through: named(temporary.path),
+    });
+    const [line] = await running.logged(/serving .* by/);
+    for (const host of ["127.0.0.1:", "127.0.0.9:"]) expect(line).toContain(host);
   });
 });

@@ -1,7 +1,7 @@
 import { unlinkSync } from "node:fs";
 import { isIP } from "node:net";
 import { constants } from "node:os";
-import { type Address, formatAddress } from "../address.ts";
+import { type Address, formatAddress, lookUpHost } from "../address.ts";
 import { bindListener, closeDescriptor } from "../descriptor.ts";
 import { reasonOf, UserError } from "../log.ts";
 
@@ -50,8 +50,7 @@ async function numericAddresses(address: Address): Promise<Address[]> {
   if (address.kind === "unix" || isIP(address.host) !== 0) return [address];
   if (address.host === "") return [{ ...address, host: "127.0.0.1" }];
   try {
-    const found = await Bun.dns.lookup(address.host);
-    return found.map(({ address: host }) => ({ ...address, host }));
+    return (await lookUpHost(address.host)).map((host) => ({ ...address, host }));
   } catch (error) {
     throw new UserError(`cannot listen on ${formatAddress(address)}: the host is unknown (${reasonOf(error)})`);
   }

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import type { Socket, SocketHandler } from "bun";
-import { type Address, formatAddress, type UnixAddress } from "../address.ts";
+import { type Address, formatAddress, lookUpHost, type UnixAddress } from "../address.ts";
 import { connectUnix } from "../descriptor.ts";
 import { type Log, reasonOf } from "../log.ts";
 import type { Leg } from "./leg.ts";
@@ -296,9 +296,8 @@ function knownAddresses(target: Address): BackendAddress[] | null {
   return isIP(host) === 0 ? null : [{ kind: "ip", hostname: host, port }];
 }
 
-/** Every address of a host name, in the order in which the system's resolver gives them. */
 async function lookUp(target: Address): Promise<BackendAddress[]> {
   if (target.kind === "unix") return [target];
-  const found = await Bun.dns.lookup(target.host);
-  return found.map(({ address }) => ({ kind: "ip", hostname: address, port: target.port }));
+  const found = await lookUpHost(target.host);
+  return found.map((hostname) => ({ kind: "ip", hostname, port: target.port }));
 }

@@ -1,4 +1,5 @@
 import { networkInterfaces } from "node:os";
+import { lookUpHost } from "../address.ts";
 
 /** A user, with all groups that it is in. */
 export interface Account {
@@ -36,11 +37,7 @@ export const thisMachine: Machine = {
     return run("/usr/bin/getent", "group", "--", name).split(":")[0] === name;
   },
   addresses: () => Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address)),
-  lookUp: (host) =>
-    Bun.dns.lookup(host).then(
-      (found) => found.map(({ address }) => address),
-      () => [],
-    ),
+  lookUp: (host) => lookUpHost(host).catch(() => []),
   self: () => account(run("/usr/bin/id", "-un"), []),
   daemons: "/Library/LaunchDaemons",
 };
