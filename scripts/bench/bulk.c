@@ -1,7 +1,7 @@
 /*
  * Bulk data in either direction. The server is ours too, so that it is never the slowest of the chain.
  *
- *   bulk serve PATH|PORT                               a connection that sends 'd' gets data, one that sends 'u' is read
+ *   bulk serve PATH|PORT|3                             (3: the descriptor of that number) a connection that sends 'd' gets data, one that sends 'u' is read
  *   bulk down|up PATH|PORT CONNECTIONS MILLISECONDS    prints gigabytes (10^9) a second
  */
 #define _GNU_SOURCE
@@ -20,11 +20,15 @@ static void serve_one(int fd) {
     while (read(fd, buffer, sizeof buffer) > 0) continue;
 }
 
-static void serve(const struct address *a) {
+static int bound(const struct address *a) {
   int one = 1, fd = socket(a->u.any.sa_family, SOCK_STREAM, 0);
   if (fd < 0) die("socket");
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (bind(fd, &a->u.any, a->length) < 0 || listen(fd, 4096) < 0) die("bind");
+  return fd;
+}
+
+static void serve(int fd) {
   signal(SIGCHLD, SIG_IGN);
   for (;;) {
     int client = accept(fd, NULL, NULL);
@@ -64,7 +68,7 @@ int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   if (argc < 3) return 2;
   struct address a = parse_address(argv[2]);
-  if (!strcmp(argv[1], "serve")) serve(&a);
+  if (!strcmp(argv[1], "serve")) serve(!strcmp(argv[2], "3") ? 3 : bound(&a));
   else if (argc == 5 && !strcmp(argv[1], "down")) transfer(&a, 'd', atoi(argv[3]), atoll(argv[4]) * 1000000);
   else if (argc == 5 && !strcmp(argv[1], "up")) transfer(&a, 'u', atoi(argv[3]), atoll(argv[4]) * 1000000);
   else return 2;

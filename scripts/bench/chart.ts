@@ -1,6 +1,6 @@
 import type { RoundKey } from "./measures.ts";
 import { roundMeasures } from "./measures.ts";
-import { type Results, series } from "./report.ts";
+import { isDirect, type Results, series } from "./report.ts";
 import { median } from "./statistics.ts";
 
 /** What README shows: one panel each, with a bar for every relay. */
@@ -10,7 +10,7 @@ const [labelWidth, barWidth, rowHeight, panelHead, margin] = [170, 210, 20, 44, 
 
 /** The chart as an SVG document that follows the reader's light or dark colours. */
 export function chart({ unix }: Results, program: string): string {
-  const names = Object.keys(unix).filter((name) => name !== "direct");
+  const names = Object.keys(unix).filter((name) => !isDirect(name));
   const [width, height] = [labelWidth + barWidth + 70, panelHead + names.length * rowHeight + margin];
   const drawn = panels.map((key, index) => {
     const values = names.map((name) => median(series(unix[name], key)));

@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import { chart } from "./chart.ts";
 import { type Contender, peers, possibleConnections, programName, thisProgram } from "./contenders.ts";
 import { measureActivation, measureGrowth, measureMemory, measureStart, measureWakeUps } from "./costs.ts";
+import { handOverName } from "./hand-over.ts";
 import { Load } from "./measures.ts";
 import { programSize } from "./process.ts";
 import { append, markdown, type Results } from "./report.ts";
@@ -31,7 +32,7 @@ const { values } = parseArgs({
   },
 });
 const { quick, output, program } = values;
-const rounds = Number(values.rounds ?? (quick ? 2 : 7));
+const rounds = Number(values.rounds ?? (quick ? 2 : 5));
 const phases = values.phases.split(",");
 const tools = join(output, "tools");
 
@@ -59,7 +60,8 @@ async function measure(folder: string, results: Results): Promise<void> {
   const backends = await startBackends(folder, join(tools, "bulk"));
   const load = new Load(tools, results.duration);
   const chosen = contenders();
-  if (phases.includes("speed")) await measureSpeed(results, chosen, backends, folder, load, rounds, tell);
+  const handOver = handOverName.includes(values.only) ? program : null;
+  if (phases.includes("speed")) await measureSpeed(results, chosen, handOver, backends, folder, load, rounds, tell);
   if (phases.includes("memory")) await memories(results, chosen, backends, folder, load);
   if (phases.includes("growth")) await growth(results, chosen, backends, folder, load);
   if (phases.includes("start")) await starts(results, chosen, backends, folder);
@@ -144,7 +146,7 @@ const results: Results = {
   },
   versions: await versions(),
   latencyRate: 0,
-  duration: quick ? 1_000 : 2_000,
+  duration: 1_000,
   unix: {},
   tcp: {},
   memory: {},

@@ -13,9 +13,10 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
-/** Lets a process run on one CPU only (its number), or anywhere again. */
+/** Lets a process and its descendants run on one CPU only (its number), or anywhere again. */
 export function pin(pid: number, cpu: number | "anywhere"): void {
-  Bun.spawnSync(["taskset", "-acp", cpu === "anywhere" ? `0-${cpus().length - 1}` : String(cpu), String(pid)]);
+  const list = cpu === "anywhere" ? `0-${cpus().length - 1}` : String(cpu);
+  for (const one of withDescendants(pid)) Bun.spawnSync(["taskset", "-acp", list, String(one)]);
 }
 
 /** Bytes resident, and private ones: written by this process, so that the system can neither share nor drop them. */

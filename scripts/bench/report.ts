@@ -1,4 +1,5 @@
 import type { MemoryFigures } from "./costs.ts";
+import { handOverName } from "./hand-over.ts";
 import { type Figures, type Measure, type RoundKey, roundMeasures } from "./measures.ts";
 import { median, ratio, spread } from "./statistics.ts";
 
@@ -31,6 +32,9 @@ export function append<Value>(all: Record<string, Value[]>, name: string | numbe
 export function series(rounds: Figures[] | undefined, key: string): number[] {
   return (rounds ?? []).map((figures) => figures[key]).filter((value) => value !== undefined);
 }
+
+/** Is there no relay behind this name? */
+export const isDirect = (name: string) => name === "direct" || name === handOverName;
 
 /** The whole page in Markdown; `program` is the contender that everything else is compared with. */
 export function markdown(results: Results, program: string): string {
@@ -67,7 +71,7 @@ const label = ({ title, unit }: Measure) => (unit === "" ? title : `${title} (${
 
 /** Each contender's figures as multiples of this program's, from rounds that belong together. */
 function ratioTable({ unix }: Results, program: string): string {
-  const others = Object.keys(unix).filter((name) => name !== "direct" && name !== program);
+  const others = Object.keys(unix).filter((name) => !isDirect(name) && name !== program);
   const rows = (Object.keys(roundMeasures) as RoundKey[]).map((key) => {
     const own = series(unix[program], key);
     const { title, better } = roundMeasures[key];

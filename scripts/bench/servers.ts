@@ -39,6 +39,16 @@ export function freePort(): Promise<number> {
 export async function startContender(contender: Contender, target: Target, folder: string): Promise<Running> {
   const port = await freePort();
   const { argv, env } = await contender.command(port, target, folder);
+  return startServer(argv, port, folder, env);
+}
+
+/** Starts what listens on `port`; resolves when it accepts connections. */
+export async function startServer(
+  argv: string[],
+  port: number,
+  folder: string,
+  env?: Record<string, string>,
+): Promise<Running> {
   const log = join(folder, `${port}.log`);
   const process = spawn(argv, log, env);
   await listening({ kind: "tcp", port }, process, log);

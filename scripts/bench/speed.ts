@@ -1,4 +1,6 @@
+import { join } from "node:path";
 import type { Contender } from "./contenders.ts";
+import { handOverName, startHandOver } from "./hand-over.ts";
 import type { Load } from "./measures.ts";
 import { append, type Results } from "./report.ts";
 import { type Backends, type Running, startContender } from "./servers.ts";
@@ -18,11 +20,13 @@ const latencyShare = 0.4;
 
 /**
  * Measures all contenders in turns, A B C … A B C …, so that what disturbs the machine for a while disturbs all of them,
- * and begins with a round that does not count. Writes into `results`.
+ * and begins with a round that does not count. `handOver` is the program to be measured in its hand-over mode too. Writes
+ * into `results`.
  */
 export async function measureSpeed(
   results: Results,
   contenders: Contender[],
+  handOver: string | null,
   backends: Backends,
   folder: string,
   load: Load,
@@ -33,6 +37,13 @@ export async function measureSpeed(
   for (const kind of ["unix", "tcp"] as const) {
     const direct: Line = { name: "direct", cpu: false, http: unrelayed(http.tcp.port), bulk: unrelayed(bulk.tcp.port) };
     const lines: Line[] = [direct];
+    if (kind === "unix" && handOver !== null) {
+      lines.push({
+        name: handOverName,
+        cpu: false,
+        ...(await startHandOver(handOver, join(load.tools, "bulk"), folder)),
+      });
+    }
     for (const contender of contenders) {
       lines.push({
         name: contender.name,
