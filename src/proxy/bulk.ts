@@ -15,7 +15,9 @@ const times = 16;
 /** Hands over a chunk that Bun has read for `leg`, and what else is there if it was a large one. */
 export function receive(leg: Leg, chunk: Uint8Array): void {
   leg.receive(chunk);
-  if (chunk.length >= large) receiveWaiting(leg);
+  if (chunk.length < large) return;
+  receiveWaiting(leg);
+  leg.rest();
 }
 
 /**

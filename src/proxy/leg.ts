@@ -1,3 +1,4 @@
+import { receiveWaiting } from "./bulk.ts";
 import type { Dial } from "./dial.ts";
 
 /** What a leg needs of a Bun socket; unit tests play it. */
@@ -30,6 +31,10 @@ export interface LegOwner {
 /** How long a client may stay silent after its server has gone before it is closed, and how long it may go on sending. */
 const lingerQuiet = 5_000;
 const lingerLimit = 30_000;
+/** A TCP peer that has not taken so many bytes is slow: Linux keeps up to 4 MB, and Bun reads up to 512 KB at a time. */
+const farAhead = 2 ** 21;
+/** Milliseconds between the reads for a slow one: they grow from one, in which 2 MB would be 16 Gbit/s. */
+const longestRest = 16;
 
 /**
  * One side of a connection: a socket, what is queued for it, and which ends have been seen. What it receives goes to
@@ -55,6 +60,7 @@ export class Leg {
   #paused = false;
   #queue: Uint8Array[] = [];
   #timer: Timer | undefined;
+  #rest: Timer | undefined;
 
   constructor(
     readonly role: "client" | "backend",
@@ -178,10 +184,27 @@ export class Leg {
     this.#peer.pause();
   }
 
-  resume(): void {
-    if (!this.#paused || this.#peer === null) return;
+  resume(interval = 1): void {
+    if (!this.#paused || this.#peer === null || this.other.#queue.length > 0) return;
     this.#paused = false;
-    this.#peer.resume();
+    receiveWaiting(this);
+    if (this.#paused) return;
+    if (this.#farAhead) this.rest(interval);
+    else this.#peer?.resume();
+  }
+
+  /** Keeps Bun from reading while the other side has a lot to take: what comes meanwhile is read in small pieces. */
+  rest(interval = 1): void {
+    if (this.#paused || !this.#farAhead) return;
+    this.pause();
+    clearTimeout(this.#rest);
+    this.#rest = setTimeout(() => this.resume(Math.min(interval * 2, longestRest)), interval);
+  }
+
+  /** Is so much on its way to the other side that a large read may not fit into its kernel buffer any more? */
+  get #farAhead(): boolean {
+    const { other } = this;
+    return other.#peer !== null && other.kind === "tcp" && this.owner.unsentBytes(other.#peer.fd) >= farAhead;
   }
 
   /** The peer takes nothing any more: what comes for it is read and thrown away until its own end shows. */
@@ -262,6 +285,7 @@ export class Leg {
     this.#writing = "shut";
     this.#queue = [];
     clearTimeout(this.#timer);
+    clearTimeout(this.#rest);
     // What still comes from the other side has nowhere to go, and must not stay unread there.
     this.other.resume();
     this.owner.legClosed(this);

@@ -3,7 +3,7 @@ import type { ListeningSocket } from "../activation/activation.ts";
 import { type Address, formatAddress } from "../address.ts";
 import { setReceiveBuffer, setSendBuffer, unsentBytes } from "../descriptor.ts";
 import { type Log, log } from "../log.ts";
-import { receive, receiveWaiting } from "./bulk.ts";
+import { receive } from "./bulk.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { type Dial, Dialer } from "./dial.ts";
 import type { Leg } from "./leg.ts";
@@ -240,10 +240,7 @@ export class Relay implements ConnectionOwner {
 /** What Bun calls for every socket, accepted or connected. */
 const handlers: SocketHandler<Leg> = {
   data: ({ data: leg }, chunk) => receive(leg, chunk),
-  drain: ({ data: leg }) => {
-    leg.drain();
-    receiveWaiting(leg.other);
-  },
+  drain: ({ data: leg }) => leg.drain(),
   end: ({ data: leg }) => leg.end(),
   close: ({ data: leg }, error) => leg.close(error),
   error: (socket, error) => {

@@ -386,3 +386,36 @@ test("a direction that has ended counts as half-closed until both sockets are go
   expect(client.halfClosed).toBe(true);
   finish({ client, backend });
 });
+
+test("a client that has much to take yet keeps its program from being read at will, until it has caught up", () => {
+  const legs = pair();
+  legs.clientPeer.unsent = 2 ** 21 - 1;
+  legs.backend.rest();
+  expect(legs.backendPeer.paused).toBe(false);
+  legs.clientPeer.unsent++;
+  legs.backend.rest();
+  expect(legs.backendPeer.paused).toBe(true);
+  jest.advanceTimersByTime(100);
+  legs.client.drain();
+  expect(legs.backendPeer.paused).toBe(true);
+  expect(jest.getTimerCount()).toBe(1);
+  legs.clientPeer.unsent--;
+  jest.advanceTimersByTime(16);
+  expect(legs.backendPeer.paused).toBe(false);
+  expect(jest.getTimerCount()).toBe(0);
+  finish(legs);
+});
+
+test("a client that takes nothing any more while its program is kept back keeps it back until it does", () => {
+  const legs = pair();
+  legs.clientPeer.unsent = 2 ** 21;
+  legs.backend.rest();
+  legs.clientPeer.room = 0;
+  legs.backendPeer.data(1_000);
+  legs.clientPeer.unsent = 0;
+  jest.advanceTimersByTime(100);
+  expect(legs.backendPeer.paused).toBe(true);
+  legs.clientPeer.take(1_000);
+  expect(legs.backendPeer.paused).toBe(false);
+  finish(legs);
+});
