@@ -48,11 +48,6 @@ export class Connection implements LegOwner {
     if (header !== null) this.backend.prepend(header);
   }
 
-  /** The backend is not there yet: the client is not read until it is, so its bytes stay in the kernel. */
-  wait(): void {
-    this.client.pause();
-  }
-
   /** The backend was reached. */
   connected(peer: Peer): void {
     this.backend.attach(peer);

@@ -31,6 +31,8 @@ export interface LegOwner {
 /** How long a client may stay silent after its server has gone before it is closed, and how long it may go on sending. */
 const lingerQuiet = 5_000;
 const lingerLimit = 30_000;
+/** Bytes that are kept of a client before its backend is there. Pausing at once costs six system calls for each TCP connect. */
+const early = 65_536;
 /** A TCP peer that has not taken so many bytes is slow: Linux keeps up to 4 MB, and Bun reads up to 512 KB at a time. */
 const farAhead = 2 ** 21;
 /** Milliseconds between the reads for a slow one: they grow from one, in which 2 MB would be 16 Gbit/s. */
@@ -124,7 +126,7 @@ export class Leg {
       if (count > 0) [chunk, lent] = [new Uint8Array(chunk.subarray(count)), false];
     }
     this.#queue.push(lent ? chunk.slice() : chunk);
-    this.other.pause();
+    if (this.#peer !== null || this.other.received >= early) this.other.pause();
   }
 
   /** The peer takes data again, or says so without reason: the queue is tried once more. */

@@ -168,7 +168,6 @@ export class Relay implements ConnectionOwner {
         connection.giveUp();
       },
     );
-    if (connection.dialing) connection.wait();
     this.#adjust();
     this.#startSweeper();
   }

@@ -43,7 +43,6 @@ class Model {
     this.connection = new Connection(this.owner, "", kinds);
     this.connection.backend.dial = pendingDial(this.connection.backend);
     this.connection.accept(this.peer("client"), null);
-    this.connection.wait();
   }
 
   leg(side: Side): Leg {

@@ -10,7 +10,6 @@ function accepted(kinds: { client: "tcp" | "unix"; backend: "tcp" | "unix" } = {
   const dial = pendingDial(connection.backend);
   connection.backend.dial = dial;
   connection.accept(clientPeer, null);
-  connection.wait();
   const connect = () => {
     connection.backend.dial = null;
     const peer = owner.peer(connection.backend);
@@ -20,10 +19,13 @@ function accepted(kinds: { client: "tcp" | "unix"; backend: "tcp" | "unix" } = {
   return { owner, connection, clientPeer, dial, connect };
 }
 
-test("a client is not read before its backend is reached", () => {
+test("little of a client is kept before its backend is reached, and all of that is delivered", () => {
   const { connection, clientPeer, connect } = accepted();
-  expect([clientPeer.paused, connection.dialing, connection.pending]).toEqual([true, true, true]);
-  connect();
+  clientPeer.data(65_535);
+  expect([clientPeer.paused, connection.dialing, connection.pending]).toEqual([false, true, true]);
+  clientPeer.data(1);
+  expect(clientPeer.paused).toBe(true);
+  expect(connect().written).toBe(65_536);
   expect([clientPeer.paused, connection.dialing, connection.pending]).toEqual([false, false, false]);
 });
 

@@ -309,12 +309,14 @@ test("a client that ends although paused, before there is a backend, is not left
   expect([client.closed, backend.closed]).toEqual([true, true]);
 });
 
-test("data for a peer that is not there yet is kept and its source is paused", () => {
+test("data for a peer that is not there yet is kept, and its source is paused from 64 KB on", () => {
   const { client, backend, clientPeer, backendPeer } = pair({}, { backendAttached: false });
   clientPeer.data(100);
+  expect(clientPeer.paused).toBe(false);
+  clientPeer.data(65_436);
   expect(clientPeer.paused).toBe(true);
   backend.attach(backendPeer);
-  expect([backendPeer.written, clientPeer.paused]).toEqual([100, false]);
+  expect([backendPeer.written, clientPeer.paused]).toEqual([65_536, false]);
   finish({ client, backend });
 });
 
