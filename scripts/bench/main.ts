@@ -155,6 +155,7 @@ const results: Results = {
   activation: {},
   wakeUps: {},
   size: {},
+  failures: {},
 };
 const folder = await makeFolder();
 process.on("SIGINT", () => cleanUp(folder).then(() => process.exit(130)));

@@ -18,6 +18,8 @@ export interface Results {
   start: Record<string, number[]>;
   activation: Record<string, number[]>;
   wakeUps: Record<string, number>;
+  /** Why a contender had to be started again. */
+  failures: Record<string, string[]>;
   size: Record<string, number>;
 }
 
@@ -41,12 +43,16 @@ export function markdown(results: Results, program: string): string {
   const { machine, versions, duration, latencyRate } = results;
   const rounds = results.unix[program]?.length ?? 0;
   const said = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const failed = Object.entries(results.failures).map(([name, { length }]) => `${name} (${length} ×)`);
   const sections = [
     `Measured ${machine.date} on ${machine.cpus}, ${machine.system}; ${said.join(", ")}. One worker thread each (socat: one process for each connection), client, relay and backend on the same machine over loopback, and not pinned to CPUs except for the single connection (all on one). ${rounds} rounds after a warm-up, in turns, ${duration / 1000} s for each figure. Shown are medians; ± is half the distance between the quartiles. Absolute figures are this machine's; compare them only with their neighbours.`,
     roundTable("Backend on a Unix socket", results.unix),
     `Latency at ${latencyRate.toLocaleString("en")} requests/s over 32 connections, counted from when each request was due.`,
-    ratioTable(results, program),
-    ...(Object.keys(results.tcp).length > 0 ? [roundTable("Backend on TCP", results.tcp)] : []),
+    ratioTable(results.unix, program),
+    ...(Object.keys(results.tcp).length > 0
+      ? [roundTable("Backend on TCP", results.tcp), ratioTable(results.tcp, program)]
+      : []),
+    ...(failed.length > 0 ? [`Failed in a round, which was repeated after a restart: ${failed.join(", ")}.`] : []),
     ...(Object.keys(results.memory).length > 0 ? [memoryTable(results)] : []),
     ...(Object.keys(results.growth).length > 0 ? [growthTable(results)] : []),
     ...(Object.keys(results.size).length > 0 ? [costTable(results)] : []),
@@ -70,12 +76,12 @@ function cell({ format }: Measure, values: number[]): string {
 const label = ({ title, unit }: Measure) => (unit === "" ? title : `${title} (${unit})`);
 
 /** Each contender's figures as multiples of this program's, from rounds that belong together. */
-function ratioTable({ unix }: Results, program: string): string {
-  const others = Object.keys(unix).filter((name) => !isDirect(name) && name !== program);
+function ratioTable(all: Record<string, Figures[]>, program: string): string {
+  const others = Object.keys(all).filter((name) => !isDirect(name) && name !== program);
   const rows = (Object.keys(roundMeasures) as RoundKey[]).map((key) => {
-    const own = series(unix[program], key);
+    const own = series(all[program], key);
     const { title, better } = roundMeasures[key];
-    const cells = others.map((name) => ratio(own, series(unix[name], key)).toFixed(2).replace("NaN", ""));
+    const cells = others.map((name) => ratio(own, series(all[name], key)).toFixed(2).replace("NaN", ""));
     return [`${title} (${better} is better)`, ...cells];
   });
   return table([`${program} is … times`, ...others], rows);

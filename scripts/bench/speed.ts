@@ -13,6 +13,8 @@ export interface Line {
   cpu: boolean;
   http: Running;
   bulk: Running;
+  /** Starts what has ended by itself once more. */
+  restart?: () => Promise<void>;
 }
 
 /** The share of the slowest contender's requests/s at which latency is measured: far enough below saturation for all. */
@@ -45,12 +47,16 @@ export async function measureSpeed(
       });
     }
     for (const contender of contenders) {
-      lines.push({
-        name: contender.name,
-        cpu: contender.forks !== true,
+      const startBoth = async () => ({
         http: await startContender(contender, http[kind], folder),
         bulk: await startContender(contender, bulk[kind], folder),
       });
+      const line: Line = { name: contender.name, cpu: contender.forks !== true, ...(await startBoth()) };
+      line.restart = async () => {
+        await Promise.all([line.http.stop(), line.bulk.stop()]);
+        Object.assign(line, await startBoth());
+      };
+      lines.push(line);
     }
     tell(`warm-up, backend on ${kind}`);
     const rates = [];
@@ -59,7 +65,14 @@ export async function measureSpeed(
     for (let round = 1; round <= rounds; round++) {
       for (const line of lines) {
         tell(`round ${round} of ${rounds}, backend on ${kind}: ${line.name}`);
-        const figures = await load.round(line, backends.nginx, results.latencyRate);
+        const measure = () => load.round(line, backends.nginx, results.latencyRate);
+        const figures = await measure().catch(async (error) => {
+          tell(`${line.name} failed and is started again: ${String(error.message).trim()}`);
+          if (line.restart === undefined) throw error;
+          append(results.failures, line.name, `${error.message}`);
+          await line.restart();
+          return measure();
+        });
         append(results[kind], line.name, figures);
       }
     }

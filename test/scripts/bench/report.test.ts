@@ -25,6 +25,8 @@ const results: Results = {
   activation: {},
   wakeUps: { ours: 7 },
   size: { ours: 5e6 },
+
+  failures: { "a <b>": ["connect: Connection refused"] },
 };
 
 test("the tables show medians and the ratios of rounds that belong together", () => {
@@ -33,6 +35,7 @@ test("the tables show medians and the ratios of rounds that belong together", ()
   expect(page).toContain("| requests/s, 32 connections (more is better) | 2.50 |");
   expect(page).toContain("| latency p99 (less is better) | 1.00 |");
   expect(page).toContain("| ours | 3.0 |  | 7 | 5.0 |");
+  expect(page).toContain("repeated after a restart: a <b> (1 ×)");
   expect(page).not.toContain("NaN");
 });
 
