@@ -1,5 +1,6 @@
 import type { Dial } from "./dial.ts";
-import { Leg, type LegOwner, type Peer } from "./leg.ts";
+import { Leg, type LegOwner } from "./leg.ts";
+import type { Peer } from "./peer.ts";
 
 /** What a connection needs from the relay that it lives in. */
 export interface ConnectionOwner {

@@ -1,9 +1,9 @@
-import { isIP } from "node:net";
 import type { Socket, SocketHandler } from "bun";
-import { type Address, formatAddress, lookUpHost, type UnixAddress } from "../address.ts";
-import { connectUnix } from "../descriptor.ts";
+import type { Address } from "../address.ts";
 import { type Log, reasonOf } from "../log.ts";
 import type { Leg } from "./leg.ts";
+import { Outage } from "./outage.ts";
+import { type BackendAddress, connect, knownAddresses, lookUp } from "./target.ts";
 
 /** A client's wait for its backend. Exactly one of the two functions is called, once, unless the dial is cancelled. */
 export interface Dial {
@@ -20,14 +20,11 @@ export interface Dial {
   reason: string;
 }
 
-type BackendAddress = UnixAddress | { kind: "ip"; hostname: string; port: number };
-
 /** Failures that pass: the server does not listen yet, or its queue is full. */
 const passing = new Set(["ENOENT", "ECONNREFUSED", "EAGAIN"]);
-/** Milliseconds between tries, and how long a wait is not worth a line in the log. */
+/** Milliseconds between tries. */
 const firstPause = 5;
 const longestPause = 250;
-const patience = 1_000;
 /**
  * More TCP connects are not made at once: what does not fit into a server's backlog is lost and only comes again after
  * a second, then two, then four. And when so many clients wait for their turn no more are accepted.
@@ -55,8 +52,7 @@ export class Dialer {
   #pause = firstPause;
   #retry: Timer | undefined;
   #watch: Timer | undefined;
-  /** Since when the program has not been reached, and which clients (by order) have had to wait for it. */
-  #trouble: { since: number; clients: Set<number>; told: boolean } | null = null;
+  #outage: Outage | null = null;
   /** How the last try went. */
   #lastTry: "reached" | "missed" = "missed";
   #addresses: BackendAddress[] | null;
@@ -129,17 +125,9 @@ export class Dialer {
     const address = this.#addresses?.[dial.tried];
     if (dial.leg.dial !== dial) return;
     if (address === undefined) return this.#missed(dial, dial.reason);
-    const options = { allowHalfOpen: true, data: dial.leg, socket: this.#handlers };
     this.#connecting++;
     try {
-      // Bun itself loses the answer of a server on a Unix socket that has closed before Bun looks.
-      const connecting =
-        address.kind === "unix"
-          ? Bun.connect({ ...options, fd: connectUnix(address) })
-          : Bun.connect({ ...options, hostname: address.hostname, port: address.port });
-      connecting.catch(() => {
-        // connectError is told the same.
-      });
+      connect(address, dial.leg, this.#handlers);
     } catch (error) {
       this.#refused(dial, error);
     }
@@ -183,7 +171,7 @@ export class Dialer {
     this.#underWay.delete(dial);
     this.#lastTry = "missed";
     this.#state = "waiting";
-    this.#trouble ??= { since: performance.now(), clients: new Set(), told: false };
+    this.#outage ??= new Outage(this.target, this.log);
     dial.reason = reason;
     this.#enqueue(dial);
     this.#scheduleRetry();
@@ -191,7 +179,9 @@ export class Dialer {
   }
 
   #enqueue(dial: Dial): void {
-    this.#trouble?.clients.add(dial.order);
+    // A client that has to wait for the program is not read.
+    if (this.#state === "waiting") dial.leg.other.pause();
+    this.#outage?.holdsUp(dial.order);
     const later = this.#waiting.findIndex((other) => other.order > dial.order);
     this.#waiting.splice(later < 0 ? this.#waiting.length : later, 0, dial);
   }
@@ -233,32 +223,18 @@ export class Dialer {
 
   #retryNow(): void {
     this.#retry = undefined;
-    this.#tellTrouble();
+    this.#outage?.tell(this.#waiting[0]?.reason ?? "");
     const now = performance.now();
     for (const dial of this.#waiting.filter(({ deadline }) => now >= deadline)) this.#fail(dial, dial.reason);
     this.#next();
   }
 
-  #tellTrouble(): void {
-    const trouble = this.#trouble;
-    if (trouble === null || trouble.told || performance.now() - trouble.since < patience) return;
-    trouble.told = true;
-    const reason = this.#waiting[0]?.reason ?? "";
-    this.log.warn(`the program does not listen at ${formatAddress(this.target)} yet (${reason}); clients wait for it`);
-  }
-
   /** Nobody waits any more: because the program was reached, or because all were given up. */
   #endWaiting(): void {
-    const trouble = this.#trouble;
     this.#state = this.#lastTry === "reached" ? "reachable" : "unproven";
-    if (this.#lastTry === "missed" || trouble === null) return;
-    if (trouble.told) {
-      const seconds = ((performance.now() - trouble.since) / 1000).toFixed(1);
-      this.log.info(
-        `the program listens at ${formatAddress(this.target)} after ${seconds} s; ${trouble.clients.size} waited for it`,
-      );
-    }
-    this.#trouble = null;
+    if (this.#lastTry === "missed") return;
+    this.#outage?.end();
+    this.#outage = null;
   }
 
   #fail(dial: Dial, reason: string): void {
@@ -286,18 +262,4 @@ export class Dialer {
       this.#next();
     }, interval);
   }
-}
-
-/** The addresses of a target that needs no look-up. */
-function knownAddresses(target: Address): BackendAddress[] | null {
-  if (target.kind === "unix") return [target];
-  const { host, port } = target;
-  if (host === "") return ["127.0.0.1", "::1"].map((hostname) => ({ kind: "ip", hostname, port }));
-  return isIP(host) === 0 ? null : [{ kind: "ip", hostname: host, port }];
-}
-
-async function lookUp(target: Address): Promise<BackendAddress[]> {
-  if (target.kind === "unix") return [target];
-  const found = await lookUpHost(target.host);
-  return found.map((hostname) => ({ kind: "ip", hostname, port: target.port }));
 }

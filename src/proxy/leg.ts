@@ -1,20 +1,7 @@
 import { receiveWaiting } from "./bulk.ts";
 import type { Dial } from "./dial.ts";
-
-/** What a leg needs of a Bun socket; unit tests play it. */
-export interface Peer {
-  readonly fd: number;
-  /** Returns how many bytes were taken; a negative number means that the peer takes nothing any more. */
-  write(data: Uint8Array): number;
-  /** Sends the end of our data; theirs goes on. */
-  shutdown(): void;
-  /** Closes in order; the kernel delivers what it still holds. */
-  end(): void;
-  /** Resets at once; what the kernel had not sent yet is thrown away. */
-  terminate(): void;
-  pause(): void;
-  resume(): void;
-}
+import type { Peer } from "./peer.ts";
+import { poll } from "./poll.ts";
 
 /** What a leg asks of the connection that it belongs to. */
 export interface LegOwner {
@@ -61,7 +48,7 @@ export class Leg {
   #socket: "dialing" | "open" | "closed" = "dialing";
   #paused = false;
   #queue: Uint8Array[] = [];
-  #timer: Timer | undefined;
+  #cancelPoll: (() => void) | undefined;
   #rest: Timer | undefined;
 
   constructor(
@@ -237,7 +224,7 @@ export class Leg {
 
   /** With the other side gone for good and all delivered, a backend has nobody to answer; a client may still be sending. */
   #nobodyLeft(): void {
-    if (!this.other.closed || this.#writing !== "shut" || this.#peer === null || this.#timer !== undefined) return;
+    if (!this.other.closed || this.#writing !== "shut" || this.#peer === null || this.#cancelPoll !== undefined) return;
     if (this.role === "backend" || this.#reading === "ended") this.#closePeer();
     else this.#linger();
   }
@@ -249,7 +236,7 @@ export class Leg {
   #linger(): void {
     const start = performance.now();
     let [quietSince, received] = [start, this.received];
-    this.#poll(
+    this.#cancelPoll = poll(
       (now) => {
         if (this.received !== received) [quietSince, received] = [now, this.received];
         if (this.#peer !== null && this.owner.unsentBytes(this.#peer.fd) > 0) return false;
@@ -262,17 +249,10 @@ export class Leg {
   /** A cut-off answer must not look whole, and what came before the cut must arrive: so the reset waits for the queues. */
   #resetWhenDelivered(): void {
     const start = performance.now();
-    this.#poll(
+    this.#cancelPoll = poll(
       (now) => this.delivered || now - start >= this.owner.deliveryTimeout,
       () => this.abort(),
     );
-  }
-
-  /** Asks `done` now and at growing intervals of up to 250 ms, and does `then` once it says yes, unless the socket closes before. */
-  #poll(done: (now: number) => boolean, then: () => void, interval = 2): void {
-    if (this.#socket === "closed") return;
-    if (done(performance.now())) return then();
-    this.#timer = setTimeout(() => this.#poll(done, then, Math.min(interval * 2, 250)), interval);
   }
 
   #closePeer(): void {
@@ -286,7 +266,7 @@ export class Leg {
     this.#peer = null;
     this.#writing = "shut";
     this.#queue = [];
-    clearTimeout(this.#timer);
+    this.#cancelPoll?.();
     clearTimeout(this.#rest);
     // What still comes from the other side has nowhere to go, and must not stay unread there.
     this.other.resume();

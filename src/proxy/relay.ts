@@ -9,6 +9,7 @@ import { type Dial, Dialer } from "./dial.ts";
 import type { Leg } from "./leg.ts";
 import { Listener } from "./listener.ts";
 import { encodeProxyHeader } from "./proxy-protocol.ts";
+import { explainFailure } from "./target.ts";
 
 /** How the relay is to behave; durations in milliseconds, Infinity for never. */
 export interface RelaySettings {
@@ -164,7 +165,7 @@ export class Relay implements ConnectionOwner {
         connection.connected(backend);
       },
       (reason) => {
-        this.log.error(`error connecting to program: ${explain(reason, target)}`);
+        this.log.error(`error connecting to program: ${explainFailure(reason, target)}`);
         connection.giveUp();
       },
     );
@@ -253,25 +254,4 @@ function clientName(socket: Socket<Leg>, kind: Address["kind"]): string {
   // A client that has left already has no address any more.
   const host: string | undefined = socket.remoteAddress;
   return kind === "unix" || host === undefined ? "a client" : formatAddress({ kind, host, port: socket.remotePort });
-}
-
-function explain(reason: string, target: Address): string {
-  const place = formatAddress(target);
-  if (reason.startsWith("DNS_")) return `the host of ${place} is unknown (${reason}); check its name and the network`;
-  switch (reason) {
-    case "ENOENT":
-      return `there is no socket at ${place}; check that the program makes it (LAUNCH_PROGRAM_SOCKET_PATH)`;
-    case "ECONNREFUSED":
-    case "EAGAIN":
-      return `nothing accepts connections at ${place}; check that the program listens there`;
-    case "EACCES":
-    case "EPERM":
-      return `permission denied at ${place}; check the owner and mode of the socket and its folders`;
-    case "ENOTSOCK":
-      return `${place} is no socket; check the path`;
-    case "ETIMEDOUT":
-      return `${place} does not answer; check the address and the network`;
-    default:
-      return `${place}: ${reason}`;
-  }
 }

@@ -8,6 +8,7 @@ import type { Log } from "../../src/log.ts";
 import { type Dial, Dialer } from "../../src/proxy/dial.ts";
 import { Leg, type LegOwner } from "../../src/proxy/leg.ts";
 import { FaultyBackend } from "../support/faulty-backend.ts";
+import { ScriptedPeer } from "../support/scripted-peer.ts";
 import { waitFor } from "../support/wait.ts";
 
 let folder: string;
@@ -30,9 +31,15 @@ function dialer(target: Address, timeout = 10_000) {
   const nothing: SocketHandler<Leg> = { data: () => {}, close: () => {} };
   const dialer = new Dialer(target, timeout, nothing, log);
   const results: string[] = [];
+  const clients = new Map<string, ScriptedPeer>();
   const owner: LegOwner = { deliveryTimeout: 0, legClosed: () => {}, wasReset: () => {}, unsentBytes: () => 0 };
   const dial = (name: string): Dial => {
     const leg = new Leg("backend", target.kind, owner);
+    const client = new Leg("client", "tcp", owner);
+    const peer = new ScriptedPeer();
+    clients.set(name, peer);
+    [leg.other, client.other] = [client, leg];
+    client.attach(peer);
     dialer.dial(
       leg,
       (socket) => {
@@ -49,7 +56,7 @@ function dialer(target: Address, timeout = 10_000) {
       () => `${count} results: ${results}`,
       () => results.length >= count,
     );
-  return { dialer, dial, results, lines, over };
+  return { dialer, dial, clients, results, lines, over };
 }
 
 function backend(address: Address, backlog?: number, options?: { accepting: boolean }): FaultyBackend {
@@ -103,6 +110,17 @@ test("one client at a time finds out whether the program is there, and nobody el
   backend(unix());
   await over(1);
   expect([results, theDialer.open]).toEqual([["a connected"], true]);
+});
+
+test("a client that waits for the program is not read; one that is being connected is", async () => {
+  const { dial, clients, over } = dialer(unix());
+  dial("a");
+  dial("b");
+  expect([clients.get("a")?.paused, clients.get("b")?.paused]).toEqual([true, true]);
+  backend(unix());
+  await over(2);
+  dial("c");
+  expect(clients.get("c")?.paused).toBe(false);
 });
 
 test("clients wait for the program and are served in the order in which they came", async () => {

@@ -1,7 +1,8 @@
 import { log } from "../../src/log.ts";
 import type { Connection, ConnectionOwner } from "../../src/proxy/connection.ts";
 import { type Dial, Dialer } from "../../src/proxy/dial.ts";
-import type { Leg, Peer } from "../../src/proxy/leg.ts";
+import type { Leg } from "../../src/proxy/leg.ts";
+import type { Peer } from "../../src/proxy/peer.ts";
 import { byteAt, bytesFrom } from "./stream.ts";
 
 /**

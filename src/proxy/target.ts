@@ -1,0 +1,59 @@
+import { isIP } from "node:net";
+import type { Socket, SocketHandler } from "bun";
+import { type Address, formatAddress, lookUpHost, type UnixAddress } from "../address.ts";
+import { connectUnix } from "../descriptor.ts";
+
+/** An address that can be connected to: a target may have several. */
+export type BackendAddress = UnixAddress | { kind: "ip"; hostname: string; port: number };
+
+/** The addresses of a target that needs no look-up. */
+export function knownAddresses(target: Address): BackendAddress[] | null {
+  if (target.kind === "unix") return [target];
+  const { host, port } = target;
+  if (host === "") return ["127.0.0.1", "::1"].map((hostname) => ({ kind: "ip", hostname, port }));
+  return isIP(host) === 0 ? null : [{ kind: "ip", hostname: host, port }];
+}
+
+/** All addresses of a target; rejects where its host is unknown. */
+export async function lookUp(target: Address): Promise<BackendAddress[]> {
+  if (target.kind === "unix") return [target];
+  const found = await lookUpHost(target.host);
+  return found.map((hostname) => ({ kind: "ip", hostname, port: target.port }));
+}
+
+/**
+ * Connects by Bun, with half-open allowed; `open` or `connectError` is called, for a Unix socket before this returns. Throws
+ * where a Unix socket takes no connection: Bun itself loses the answer of a server there that has closed before Bun looks.
+ */
+export function connect<Data>(address: BackendAddress, data: Data, socket: SocketHandler<Data>): void {
+  const options = { allowHalfOpen: true, data, socket };
+  const connecting: Promise<Socket<Data>> =
+    address.kind === "unix"
+      ? Bun.connect({ ...options, fd: connectUnix(address) })
+      : Bun.connect({ ...options, hostname: address.hostname, port: address.port });
+  connecting.catch(() => {
+    // connectError is told the same.
+  });
+}
+
+/** Why `target` could not be reached and what to look at, as the end of a sentence. `reason` is a system's error code. */
+export function explainFailure(reason: string, target: Address): string {
+  const place = formatAddress(target);
+  if (reason.startsWith("DNS_")) return `the host of ${place} is unknown (${reason}); check its name and the network`;
+  switch (reason) {
+    case "ENOENT":
+      return `there is no socket at ${place}; check that the program makes it (LAUNCH_PROGRAM_SOCKET_PATH)`;
+    case "ECONNREFUSED":
+    case "EAGAIN":
+      return `nothing accepts connections at ${place}; check that the program listens there`;
+    case "EACCES":
+    case "EPERM":
+      return `permission denied at ${place}; check the owner and mode of the socket and its folders`;
+    case "ENOTSOCK":
+      return `${place} is no socket; check the path`;
+    case "ETIMEDOUT":
+      return `${place} does not answer; check the address and the network`;
+    default:
+      return `${place}: ${reason}`;
+  }
+}

@@ -1,0 +1,41 @@
+import { afterEach, beforeEach, expect, jest, test } from "bun:test";
+import type { Log } from "../../src/log.ts";
+import { Outage } from "../../src/proxy/outage.ts";
+
+const lines: string[] = [];
+const line = (text: string) => lines.push(text);
+const log = { error: line, warn: line, info: line, debug: line } as unknown as Log;
+
+beforeEach(() => {
+  lines.length = 0;
+  jest.useFakeTimers();
+});
+
+afterEach(() => void jest.useRealTimers());
+
+function outage(): Outage {
+  return new Outage({ kind: "unix", path: "/tmp/web.sock" }, log);
+}
+
+test("a short one is not worth a line", () => {
+  const short = outage();
+  short.holdsUp(1);
+  jest.advanceTimersByTime(999);
+  short.tell("ENOENT");
+  short.end();
+  expect(lines).toEqual([]);
+});
+
+test("a longer one is warned of once, and its end told with the number of clients", () => {
+  const long = outage();
+  for (const client of [1, 2, 2]) long.holdsUp(client);
+  jest.advanceTimersByTime(1_000);
+  long.tell("ENOENT");
+  long.tell("ENOENT");
+  jest.advanceTimersByTime(1_500);
+  long.end();
+  expect(lines).toEqual([
+    "the program does not listen at /tmp/web.sock yet (ENOENT); clients wait for it",
+    "the program listens at /tmp/web.sock after 2.5 s; 2 waited for it",
+  ]);
+});

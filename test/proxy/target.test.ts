@@ -1,0 +1,31 @@
+import { expect, test } from "bun:test";
+import { explainFailure, knownAddresses, lookUp } from "../../src/proxy/target.ts";
+
+const ip = (hostname: string) => ({ kind: "ip" as const, hostname, port: 80 });
+
+test("paths and numeric hosts need no look-up; no host is this machine in both families", () => {
+  const path = { kind: "unix" as const, path: "/tmp/web.sock" };
+  expect(knownAddresses(path)).toEqual([path]);
+  expect(knownAddresses({ kind: "tcp", host: "192.0.2.1", port: 80 })).toEqual([ip("192.0.2.1")]);
+  expect(knownAddresses({ kind: "tcp", host: "2001:db8::1", port: 80 })).toEqual([ip("2001:db8::1")]);
+  expect(knownAddresses({ kind: "tcp", host: "", port: 80 })).toEqual([ip("127.0.0.1"), ip("::1")]);
+  expect(knownAddresses({ kind: "tcp", host: "localhost", port: 80 })).toBeNull();
+});
+
+test("a host name has all its addresses, and an unknown one is told", async () => {
+  expect(await lookUp({ kind: "tcp", host: "localhost", port: 80 })).toContainEqual(ip("127.0.0.1"));
+  const unknown = lookUp({ kind: "tcp", host: "no-such-host.invalid", port: 80 });
+  expect(await unknown.catch(({ code }) => code)).toStartWith("DNS_");
+});
+
+test.each([
+  ["ENOENT", /no socket at \/tmp\/web\.sock; check/],
+  ["ECONNREFUSED", /nothing accepts connections at/],
+  ["EACCES", /permission denied at/],
+  ["ENOTSOCK", /is no socket; check/],
+  ["ETIMEDOUT", /does not answer; check/],
+  ["DNS_ENOTFOUND", /the host of .* is unknown/],
+  ["EIO", /^\/tmp\/web\.sock: EIO$/],
+])("%s is explained", (reason, sentence) => {
+  expect(explainFailure(reason, { kind: "unix", path: "/tmp/web.sock" })).toMatch(sentence);
+});
