@@ -61,11 +61,26 @@ async function measure(folder: string, results: Results): Promise<void> {
   const load = new Load(tools, results.duration);
   const chosen = contenders();
   const handOver = handOverName.includes(values.only) ? program : null;
-  if (phases.includes("speed")) await measureSpeed(results, chosen, handOver, backends, folder, load, rounds, tell);
-  if (phases.includes("memory")) await memories(results, chosen, backends, folder, load);
-  if (phases.includes("growth")) await growth(results, chosen, backends, folder, load);
-  if (phases.includes("start")) await starts(results, chosen, backends, folder);
-  if (phases.includes("idle")) await idle(results, chosen, backends, folder, load);
+  const work: Record<string, () => Promise<void>> = {
+    speed: () => measureSpeed(results, chosen, handOver, backends, folder, load, rounds, tell),
+    memory: () => memories(results, chosen, backends, folder, load),
+    growth: () => growth(results, chosen, backends, folder, load),
+    start: () => starts(results, chosen, backends, folder),
+    idle: () => idle(results, chosen, backends, folder, load),
+  };
+  for (const phase of phases) {
+    await work[phase]?.();
+    await write(results);
+  }
+}
+
+/** After each phase, so that what fails later loses nothing. Returns the page. */
+async function write(results: Results): Promise<string> {
+  const page = markdown(results, programName);
+  await Bun.write(join(output, "results.json"), JSON.stringify(results, null, 1));
+  await Bun.write(join(output, "results.md"), page);
+  await Bun.write(join(output, "chart.svg"), chart(results, programName));
+  return page;
 }
 
 async function memories(results: Results, chosen: Contender[], { http }: Backends, folder: string, load: Load) {
@@ -83,7 +98,11 @@ async function growth(results: Results, chosen: Contender[], { http }: Backends,
         tell(`growth, round ${round + 1}: ${contender.name}, ${count} connections`);
         const byCount = results.growth[contender.name] ?? {};
         results.growth[contender.name] = byCount;
-        append(byCount, count, await measureGrowth(contender, http.unix, folder, load, count));
+        try {
+          append(byCount, count, await measureGrowth(contender, http.unix, folder, load, count));
+        } catch (error) {
+          tell(`left out: ${error instanceof Error ? error.message : error}`);
+        }
       }
     }
   }
@@ -164,9 +183,5 @@ try {
 } finally {
   await cleanUp(folder);
 }
-await Bun.write(join(output, "results.json"), JSON.stringify(results, null, 1));
-const page = markdown(results, programName);
-await Bun.write(join(output, "results.md"), page);
-await Bun.write(join(output, "chart.svg"), chart(results, programName));
-console.log(page);
+console.log(await write(results));
 console.error(`written: ${output}/results.md, chart.svg and results.json`);

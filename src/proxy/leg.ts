@@ -177,17 +177,19 @@ export class Leg {
     if (!this.#paused || this.#peer === null || this.other.#queue.length > 0) return;
     this.#paused = false;
     receiveWaiting(this);
-    if (this.#paused) return;
-    if (this.#farAhead) this.rest(interval);
-    else this.#peer?.resume();
+    if (!this.#paused && !this.rest(interval)) this.#peer?.resume();
   }
 
-  /** Keeps Bun from reading while the other side has a lot to take: what comes meanwhile is read in small pieces. */
-  rest(interval = 1): void {
-    if (this.#paused || !this.#farAhead) return;
+  /**
+   * Keeps Bun from reading while the other side has a lot to take: what comes meanwhile is read in small pieces. Returns
+   * whether it does.
+   */
+  rest(interval = 1): boolean {
+    if (this.#paused || !this.#farAhead) return false;
     this.pause();
     clearTimeout(this.#rest);
     this.#rest = setTimeout(() => this.resume(Math.min(interval * 2, longestRest)), interval);
+    return true;
   }
 
   /** Is so much on its way to the other side that a large read may not fit into its kernel buffer any more? */
