@@ -107,6 +107,7 @@ function growthTable({ growth }: Results): string {
     name,
     ...counts.map((count) => {
       const runs = byCount[count] ?? [];
+      if (runs.length === 0) return "";
       const rate = Math.round(median(runs.map((run) => run.rate))).toLocaleString("en");
       return `${rate} / ${(median(runs.map((run) => run.private)) / 2 ** 20).toFixed(1)}`;
     }),

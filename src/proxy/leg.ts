@@ -49,7 +49,9 @@ export class Leg {
   #paused = false;
   #queue: Uint8Array[] = [];
   #cancelPoll: (() => void) | undefined;
-  #rest: Timer | undefined;
+  #restTimer: Timer | undefined;
+  #following = false;
+  #nextTurn: ReturnType<typeof setImmediate> | undefined;
 
   constructor(
     readonly role: "client" | "backend",
@@ -176,19 +178,36 @@ export class Leg {
   resume(interval = 1): void {
     if (!this.#paused || this.#peer === null || this.other.#queue.length > 0) return;
     this.#paused = false;
+    const before = this.received;
     receiveWaiting(this);
-    if (!this.#paused && !this.rest(interval)) this.#peer?.resume();
+    if (this.#paused) return;
+    if (this.#following && this.received > before) return this.#readNextTurn();
+    this.#following = false;
+    if (!this.#rest(interval)) this.#peer?.resume();
+  }
+
+  /** Much data is on its way: it is read here, once in each turn of the event loop, until a turn brings none. */
+  follow(): void {
+    if (this.#paused) return;
+    this.#following = true;
+    this.#readNextTurn();
+  }
+
+  #readNextTurn(): void {
+    this.pause();
+    clearImmediate(this.#nextTurn);
+    this.#nextTurn = setImmediate(() => this.resume());
   }
 
   /**
    * Keeps Bun from reading while the other side has a lot to take: what comes meanwhile is read in small pieces. Returns
    * whether it does.
    */
-  rest(interval = 1): boolean {
-    if (this.#paused || !this.#farAhead) return false;
+  #rest(interval: number): boolean {
+    if (!this.#farAhead) return false;
     this.pause();
-    clearTimeout(this.#rest);
-    this.#rest = setTimeout(() => this.resume(Math.min(interval * 2, longestRest)), interval);
+    clearTimeout(this.#restTimer);
+    this.#restTimer = setTimeout(() => this.resume(Math.min(interval * 2, longestRest)), interval);
     return true;
   }
 
@@ -269,7 +288,8 @@ export class Leg {
     this.#writing = "shut";
     this.#queue = [];
     this.#cancelPoll?.();
-    clearTimeout(this.#rest);
+    clearTimeout(this.#restTimer);
+    clearImmediate(this.#nextTurn);
     // What still comes from the other side has nowhere to go, and must not stay unread there.
     this.other.resume();
     this.owner.legClosed(this);

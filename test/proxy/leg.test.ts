@@ -389,13 +389,25 @@ test("a direction that has ended counts as half-closed until both sockets are go
   finish({ client, backend });
 });
 
-test("a client that has much to take yet keeps its program from being read at will, until it has caught up", () => {
+/** More turns of the event loop than a transfer that has paused is followed. */
+async function fewTurns(): Promise<void> {
+  for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+test("a transfer is read turn by turn until one brings none, then Bun reads again", async () => {
   const legs = pair();
-  legs.clientPeer.unsent = 2 ** 21 - 1;
-  legs.backend.rest();
+  legs.backend.follow();
+  expect(legs.backendPeer.paused).toBe(true);
+  await fewTurns();
   expect(legs.backendPeer.paused).toBe(false);
-  legs.clientPeer.unsent++;
-  legs.backend.rest();
+  finish(legs);
+});
+
+test("a client that has much to take yet keeps its program from being read at will, until it has caught up", async () => {
+  const legs = pair();
+  legs.clientPeer.unsent = 2 ** 21;
+  legs.backend.follow();
+  await fewTurns();
   expect(legs.backendPeer.paused).toBe(true);
   jest.advanceTimersByTime(100);
   legs.client.drain();
@@ -408,16 +420,27 @@ test("a client that has much to take yet keeps its program from being read at wi
   finish(legs);
 });
 
-test("a client that takes nothing any more while its program is kept back keeps it back until it does", () => {
+test("a client that takes nothing any more while its program is kept back keeps it back until it does", async () => {
   const legs = pair();
   legs.clientPeer.unsent = 2 ** 21;
-  legs.backend.rest();
+  legs.backend.follow();
+  await fewTurns();
   legs.clientPeer.room = 0;
   legs.backendPeer.data(1_000);
   legs.clientPeer.unsent = 0;
   jest.advanceTimersByTime(100);
   expect(legs.backendPeer.paused).toBe(true);
   legs.clientPeer.take(1_000);
+  await fewTurns();
   expect(legs.backendPeer.paused).toBe(false);
+  finish(legs);
+});
+
+test("a leg that is closed while it is followed is left alone", async () => {
+  const legs = pair();
+  legs.backend.follow();
+  legs.backendPeer.close();
+  await fewTurns();
+  expect(legs.client.closed || legs.backend.closed).toBe(true);
   finish(legs);
 });
