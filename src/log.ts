@@ -101,8 +101,13 @@ const patience = 100;
 /** So many bytes fit into a pipe that poll(2) calls ready: PIPE_BUF of macOS's sys/syslimits.h; Linux's is greater. */
 const atomic = 512;
 
-/** May something be written to stderr without waiting for longer than `timeout` milliseconds? Errors count as yes: writing tells them. */
+/**
+ * May something be written to stderr without waiting for longer than `timeout` milliseconds? Errors of the descriptor count as
+ * yes: writing tells them. A wait that a signal cut short counts as no, or the write behind it could wait for ever.
+ */
 function stderrIsReady(timeout: number): boolean {
-  const pollfd = new Int32Array([2, constants.POLLOUT]);
-  return libc.poll(pollfd, 1, timeout) !== 0;
+  // struct pollfd of poll(2): the descriptor, the events asked for, and the events found.
+  const pollfd = new Int16Array([2, 0, constants.POLLOUT, 0]);
+  libc.poll(pollfd, 1, timeout);
+  return pollfd[3] !== 0;
 }
