@@ -1,7 +1,7 @@
 import { getSystemErrorName } from "node:util";
-import { type Address, formatAddress, type UnixAddress } from "./address.ts";
+import { type Address, formatAddress } from "./address.ts";
 import { constants, errno, libc, linux, platform } from "./libc.ts";
-import { decodeAddress, encodeAddress } from "./sockaddr.ts";
+import { decodeAddress, encodeAddress, type SocketName } from "./sockaddr.ts";
 
 /** What a descriptor is, so far as the relay cares. */
 export type Descriptor =
@@ -40,6 +40,11 @@ export function closeDescriptor(fd: number): void {
 /** Sets the queue of a listening socket; the kernel caps it (net.core.somaxconn, kern.ipc.somaxconn). */
 export function setBacklog(fd: number, backlog: number): void {
   libc.listen(fd, backlog);
+}
+
+/** How many bytes the kernel keeps that are sent and not taken yet. */
+export function sendBuffer(fd: number): number {
+  return getOption(fd, constants.SO_SNDBUF) ?? 0;
 }
 
 /** Lets the kernel keep up to `bytes` that are sent and not taken yet; it caps this (net.core.wmem_max, kern.ipc.maxsockbuf). */
@@ -88,8 +93,7 @@ export function bindListener(address: Address, backlog: number): number {
  * Connects to a Unix socket, which is done or has failed at once: connect(2) does not wait there (EAGAIN in unix(7) where
  * the server's queue is full, ECONNREFUSED on macOS). The caller owns the descriptor. Throws an Error with a `code`.
  */
-export function connectUnix(address: UnixAddress): number {
-  const { family, name } = encodeAddress(address, platform);
+export function connectUnix({ family, name }: SocketName): number {
   const fd = libc.socket(family, constants.SOCK_STREAM | constants.SOCK_NONBLOCK, 0);
   if (fd < 0) throw systemError("socket");
   if (libc.connect(fd, name, name.length) < 0) {

@@ -12,8 +12,14 @@ export const families = {
   macos: { unix: 1, ipv4: 2, ipv6: 30 },
 } as const;
 
-/** The family and the bytes for bind(2). The host must be an IP address; an empty one is 127.0.0.1. */
-export function encodeAddress(address: Address, platform: SocketPlatform): { family: number; name: Uint8Array } {
+/** An address as bind(2) and connect(2) take it, and the family for socket(2). */
+export interface SocketName {
+  family: number;
+  name: Uint8Array;
+}
+
+/** The host must be an IP address; an empty one is 127.0.0.1. */
+export function encodeAddress(address: Address, platform: SocketPlatform): SocketName {
   const { unix, ipv4, ipv6 } = families[platform];
   const encode = (family: number, rest: Iterable<number>) => {
     const bytes = [...rest];

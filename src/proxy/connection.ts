@@ -5,7 +5,10 @@ import type { Peer } from "./peer.ts";
 /** What a connection needs from the relay that it lives in. */
 export interface ConnectionOwner {
   readonly deliveryTimeout: number;
+  readonly tcpKeepalive: number;
   unsentBytes(fd: number): number;
+  /** Asks for a call of `look` in a while. */
+  lookSoon(): void;
   /** The client left before its backend was reached. */
   cancelDial(dial: Dial): void;
   /** Both sides are closed. Called once. */
@@ -26,6 +29,7 @@ export class Connection implements LegOwner {
   readonly client: Leg;
   readonly backend: Leg;
   readonly deliveryTimeout: number;
+  readonly tcpKeepalive: number;
   outcome: Outcome = "in order";
   /** The sweeps' memory: bytes that had moved, and when that was first seen. */
   seen = { bytes: -1, since: 0 };
@@ -37,6 +41,7 @@ export class Connection implements LegOwner {
     kinds: { client: "tcp" | "unix"; backend: "tcp" | "unix" },
   ) {
     this.deliveryTimeout = owner.deliveryTimeout;
+    this.tcpKeepalive = owner.tcpKeepalive;
     this.client = new Leg("client", kinds.client, this);
     this.backend = new Leg("backend", kinds.backend, this);
     this.client.other = this.backend;
@@ -66,6 +71,12 @@ export class Connection implements LegOwner {
     if (this.outcome === "in order") this.outcome = outcome;
     this.client.hangUp();
     this.backend.hangUp();
+  }
+
+  /** Does what can wait a little; `now` is the time of performance.now(). */
+  look(now: number): void {
+    this.client.look(now);
+    this.backend.look(now);
   }
 
   /** Bytes that have moved in either direction. */
@@ -98,6 +109,10 @@ export class Connection implements LegOwner {
 
   unsentBytes(fd: number): number {
     return this.owner.unsentBytes(fd);
+  }
+
+  lookSoon(): void {
+    this.owner.lookSoon();
   }
 
   legClosed(leg: Leg): void {

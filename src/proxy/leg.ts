@@ -1,5 +1,6 @@
 import { receiveWaiting } from "./bulk.ts";
 import type { Dial } from "./dial.ts";
+import { Lingering } from "./lingering.ts";
 import type { Peer } from "./peer.ts";
 import { poll } from "./poll.ts";
 
@@ -7,6 +8,10 @@ import { poll } from "./poll.ts";
 export interface LegOwner {
   /** Milliseconds that a reset is held back at most while data is on its way; Infinity for no limit. */
   readonly deliveryTimeout: number;
+  /** Milliseconds of silence after which a TCP peer is probed; Infinity for never. */
+  readonly tcpKeepalive: number;
+  /** Asks for a call of `look` in a while. */
+  lookSoon(): void;
   /** The leg has closed its peer or found it closed. Called once. */
   legClosed(leg: Leg): void;
   /** The peer has broken the connection off. */
@@ -15,9 +20,6 @@ export interface LegOwner {
   unsentBytes(fd: number): number;
 }
 
-/** How long a client may stay silent after its server has gone before it is closed, and how long it may go on sending. */
-const lingerQuiet = 5_000;
-const lingerLimit = 30_000;
 /** Bytes that are kept of a client before its backend is there. Pausing at once costs six system calls for each TCP connect. */
 const early = 65_536;
 /** A TCP peer that has not taken so many bytes is slow: Linux keeps up to 4 MB, and Bun reads up to 512 KB at a time. */
@@ -49,6 +51,8 @@ export class Leg {
   #paused = false;
   #queue: Uint8Array[] = [];
   #cancelPoll: (() => void) | undefined;
+  #probed = false;
+  #lingering: Lingering | undefined;
   #restTimer: Timer | undefined;
   #following = false;
   #nextTurn: ReturnType<typeof setImmediate> | undefined;
@@ -88,7 +92,18 @@ export class Leg {
   attach(peer: Peer): void {
     this.#peer = peer;
     this.#socket = "open";
+    this.owner.lookSoon();
     this.drain();
+  }
+
+  /** Does what can wait a little and most connections end without; `now` is the time of performance.now(). */
+  look(now: number): void {
+    const { tcpKeepalive } = this.owner;
+    if (this.#peer !== null && !this.#probed) {
+      this.#probed = true;
+      if (this.kind === "tcp" && tcpKeepalive !== Number.POSITIVE_INFINITY) this.#peer.setKeepAlive(true, tcpKeepalive);
+    }
+    this.#endLingering(now);
   }
 
   /** The descriptor to read from while what the peer sends goes straight on to the other side; undefined while it does not. */
@@ -245,26 +260,17 @@ export class Leg {
 
   /** With the other side gone for good and all delivered, a backend has nobody to answer; a client may still be sending. */
   #nobodyLeft(): void {
-    if (!this.other.closed || this.#writing !== "shut" || this.#peer === null || this.#cancelPoll !== undefined) return;
-    if (this.role === "backend" || this.#reading === "ended") this.#closePeer();
-    else this.#linger();
+    if (!this.other.closed || this.#writing !== "shut" || this.#peer === null || this.#lingering !== undefined) return;
+    if (this.role === "backend" || this.#reading === "ended") return this.#closePeer();
+    this.#lingering = new Lingering(this.received);
+    this.owner.lookSoon();
   }
 
-  /**
-   * Closing a TCP socket with unread input resets it and may cost the client the end of its answer. So it is read
-   * empty until it ends by itself, or has everything and is quiet (as HTTP servers do in a lingering close).
-   */
-  #linger(): void {
-    const start = performance.now();
-    let [quietSince, received] = [start, this.received];
-    this.#cancelPoll = poll(
-      (now) => {
-        if (this.received !== received) [quietSince, received] = [now, this.received];
-        if (this.#peer !== null && this.owner.unsentBytes(this.#peer.fd) > 0) return false;
-        return now - quietSince >= lingerQuiet || now - start >= lingerLimit;
-      },
-      () => this.#closePeer(),
-    );
+  #endLingering(now: number): void {
+    if (this.#lingering === undefined || this.#peer === null) return;
+    const over = this.#lingering.isOver(now, this.received);
+    if (over && this.owner.unsentBytes(this.#peer.fd) === 0) this.#closePeer();
+    else this.owner.lookSoon();
   }
 
   /** A cut-off answer must not look whole, and what came before the cut must arrive: so the reset waits for the queues. */

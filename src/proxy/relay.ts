@@ -1,7 +1,7 @@
 import type { Socket, SocketHandler } from "bun";
 import type { ListeningSocket } from "../activation/activation.ts";
 import { type Address, formatAddress } from "../address.ts";
-import { setReceiveBuffer, setSendBuffer, unsentBytes } from "../descriptor.ts";
+import { unsentBytes } from "../descriptor.ts";
 import { type Log, log } from "../log.ts";
 import { receive } from "./bulk.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
@@ -25,21 +25,14 @@ export interface RelaySettings {
 }
 
 /**
- * What a slow client has not taken is kept: all that was read at once, which is up to 512 KB, but no more than there was.
- * A Unix socket holds little (208 KB on Linux, 8 KB on macOS); what a TCP socket holds grows to megabytes unless limited.
+ * Milliseconds until connections that ask for it are looked at. Most are over by then, and have cost neither timers of their
+ * own nor keep-alive probes: a tenth of a short connection's CPU time.
  */
-const receiveBuffer = 131_072;
-
+const soon = 500;
 /** A connection without a byte for this long is not waited for by a stop. */
 const quiet = 500;
 /** kqueue may never report a reset of a half-closed connection: one on which nothing moves is closed after this. */
 const halfClosedLimit = 3_600_000;
-
-/**
- * Bytes that may wait in a Unix socket for the program. macOS grants 8 KB by itself, so that of a large chunk each write
- * takes little and pauses the client: with the buffer forced down to 8 KB, Linux moves a quarter at 3.6 times the CPU time.
- */
-const unixSendBuffer = 256 * 1024;
 
 /** Sockets whose clients all go to one target. */
 export interface RelayRoute {
@@ -57,6 +50,7 @@ interface ActiveRoute {
 /** Accepts clients and connects each with the program: the set of all connections and its limits. Owns the sockets. */
 export class Relay implements ConnectionOwner {
   readonly deliveryTimeout: number;
+  readonly tcpKeepalive: number;
   /** Resolves when there was no connection for `exitIdleTime`; nothing is accepted from then on. */
   readonly idle: Promise<void>;
   readonly #routes: ActiveRoute[];
@@ -64,6 +58,7 @@ export class Relay implements ConnectionOwner {
   readonly #becameIdle = Promise.withResolvers<void>();
   #state: "accepting" | "stopped" = "stopped";
   #sweeper: Timer | undefined;
+  #lookout: Timer | undefined;
   #idleTimer: Timer | undefined;
 
   constructor(
@@ -72,6 +67,7 @@ export class Relay implements ConnectionOwner {
     readonly log: Log,
   ) {
     this.deliveryTimeout = settings.stopTimeout;
+    this.tcpKeepalive = settings.tcpKeepalive;
     this.idle = this.#becameIdle.promise;
     this.#routes = routes.map(({ sockets, target }) => {
       const dialer = new Dialer(target, settings.connectTimeout, handlers, log);
@@ -136,6 +132,15 @@ export class Relay implements ConnectionOwner {
     return unsentBytes(fd);
   }
 
+  lookSoon(): void {
+    if (this.#lookout !== undefined) return;
+    this.#lookout = setTimeout(() => {
+      this.#lookout = undefined;
+      this.#look();
+    }, soon);
+    this.#lookout.unref();
+  }
+
   cancelDial(dial: Dial): void {
     dial.dialer.cancel(dial);
   }
@@ -154,16 +159,10 @@ export class Relay implements ConnectionOwner {
     socket.data = connection.client;
     clearTimeout(this.#idleTimer);
     this.#connections.add(connection);
-    this.#keepAlive(socket, kind);
     connection.accept(socket, this.#header(socket, kind));
     dialer.dial(
       connection.backend,
-      (backend) => {
-        this.#keepAlive(backend, target.kind);
-        if (target.kind === "unix") setSendBuffer(backend.fd, unixSendBuffer);
-        else setReceiveBuffer(backend.fd, receiveBuffer);
-        connection.connected(backend);
-      },
+      (backend) => connection.connected(backend),
       (reason) => {
         this.log.error(`error connecting to program: ${explainFailure(reason, target)}`);
         connection.giveUp();
@@ -202,27 +201,26 @@ export class Relay implements ConnectionOwner {
     }, exitIdleTime);
   }
 
-  /** Probes find peers that have vanished; Bun has switched Nagle's algorithm off already. */
-  #keepAlive(socket: Socket<Leg>, kind: Address["kind"]): void {
-    const { tcpKeepalive } = this.settings;
-    if (kind === "tcp" && tcpKeepalive !== Number.POSITIVE_INFINITY) socket.setKeepAlive(true, tcpKeepalive);
-  }
-
   #startSweeper(): void {
     if (this.#sweeper !== undefined) return;
     const interval = Math.max(50, Math.min(this.settings.idleTimeout, halfClosedLimit) / 8);
     this.#sweeper = setTimeout(() => {
       this.#sweeper = undefined;
-      const now = performance.now();
-      for (const connection of this.#connections) {
-        const limit = connection.halfClosed
-          ? Math.min(this.settings.idleTimeout, halfClosedLimit)
-          : this.settings.idleTimeout;
-        if (!connection.dialing && this.#quietFor(connection, now) >= limit) connection.hangUp("idle");
-      }
+      this.#look();
       if (this.#connections.size > 0) this.#startSweeper();
     }, interval);
     this.#sweeper.unref();
+  }
+
+  /** Does for each connection what it has to do by now, and closes those on which nothing moves. */
+  #look(): void {
+    const now = performance.now();
+    const { idleTimeout } = this.settings;
+    for (const connection of this.#connections) {
+      connection.look(now);
+      const limit = connection.halfClosed ? Math.min(idleTimeout, halfClosedLimit) : idleTimeout;
+      if (!connection.dialing && this.#quietFor(connection, now) >= limit) connection.hangUp("idle");
+    }
   }
 
   #isSettled(connection: Connection, now: number): boolean {

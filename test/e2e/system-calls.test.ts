@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -6,8 +7,8 @@ import { join } from "node:path";
 import { peer } from "../support/peers.ts";
 
 /*
- * A guard against slowness that needs no clock, and so holds on a busy machine too: how many system calls a request and
- * a megabyte take. Limits leave room for luck (in how many pieces data arrives), none for one call more per request.
+ * A guard against slowness that needs no clock, and so holds on a busy machine too: how many system calls a request,
+ * a connection and a megabyte take. Limits leave room for luck (in how many pieces data arrives), none for one call more per request.
  */
 const strace = process.platform === "linux" ? peer("strace", "strace") : null;
 const program = `${import.meta.dir}/../../sbin/launch_socket_server`;
@@ -84,6 +85,23 @@ test.skipIf(strace === null)(
     expect(cost.all).toBeLessThan(7);
   },
 );
+
+test.skipIf(strace === null)("a connection with one answer takes at most 35 calls", async () => {
+  const answer = (socket: Socket) => void socket.once("data", () => void socket.end("an answer"));
+  const ask = (connections: number): Work => {
+    return async (client) => {
+      await once(client, "connect");
+      for (let connection = 0; connection < connections; connection++) {
+        const next = connect({ host: "127.0.0.1", port: client.remotePort ?? 0 });
+        next.end("a request").resume();
+        await once(next, "close");
+      }
+    };
+  };
+  const cost = await each(50, 550, (connections) => calls(answer, ask(connections)));
+  expect(cost.data).toBeGreaterThan(5);
+  expect(cost.all).toBeLessThan(35);
+});
 
 test.skipIf(strace === null).each(["down", "up"] as const)(
   "a megabyte %s takes at most 150 calls",

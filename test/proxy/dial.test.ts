@@ -32,7 +32,14 @@ function dialer(target: Address, timeout = 10_000) {
   const dialer = new Dialer(target, timeout, nothing, log);
   const results: string[] = [];
   const clients = new Map<string, ScriptedPeer>();
-  const owner: LegOwner = { deliveryTimeout: 0, legClosed: () => {}, wasReset: () => {}, unsentBytes: () => 0 };
+  const owner: LegOwner = {
+    deliveryTimeout: 0,
+    tcpKeepalive: 0,
+    lookSoon: () => {},
+    legClosed: () => {},
+    wasReset: () => {},
+    unsentBytes: () => 0,
+  };
   const dial = (name: string): Dial => {
     const leg = new Leg("backend", target.kind, owner);
     const client = new Leg("client", "tcp", owner);

@@ -1,17 +1,23 @@
 import { afterEach, beforeEach, expect, jest, test } from "bun:test";
 import { Leg, type LegOwner } from "../../src/proxy/leg.ts";
-import { reset, ScriptedPeer } from "../support/scripted-peer.ts";
+import { Lookout, reset, ScriptedPeer } from "../support/scripted-peer.ts";
 
 /** Two legs with a scripted peer each; `told` is what their owner was told. */
 function pair(
   kinds: { client?: "tcp" | "unix"; backend?: "tcp" | "unix" } = {},
-  { backendAttached = true, deliveryTimeout = 15_000 } = {},
+  { backendAttached = true, deliveryTimeout = 15_000, tcpKeepalive = 60_000 } = {},
 ) {
   const told: string[] = [];
   const peers = { client: new ScriptedPeer(), backend: new ScriptedPeer() };
+  const lookout = new Lookout(() => [client, backend]);
   const owner: LegOwner = {
     deliveryTimeout,
-    legClosed: (leg) => told.push(`${leg.role} closed`),
+    tcpKeepalive,
+    lookSoon: () => lookout.lookSoon(),
+    legClosed: (leg) => {
+      told.push(`${leg.role} closed`);
+      if (leg.other.closed) lookout.stop();
+    },
     wasReset: (leg) => told.push(`${leg.role} reset`),
     unsentBytes: (fd) => [peers.client, peers.backend].find((peer) => peer.fd === fd)?.unsent ?? 0,
   };
@@ -358,6 +364,32 @@ test("a slow reader whose server has gone is not closed before it has everything
   expect(client.closed).toBe(true);
 });
 
+test("TCP peers are probed from half a second on, once, and what is over by then is not", () => {
+  const short = pair();
+  finish(short);
+  const lasting = pair({ backend: "unix" });
+  jest.advanceTimersByTime(400);
+  expect(lasting.clientPeer.keepAlive).toBeNull();
+  jest.advanceTimersByTime(200);
+  lasting.backendPeer.close();
+  jest.advanceTimersByTime(2_000);
+  expect([lasting.clientPeer.keepAlive, lasting.backendPeer.keepAlive]).toEqual([60_000, null]);
+  expect([short.clientPeer.keepAlive, short.backendPeer.keepAlive]).toEqual([null, null]);
+  finish(lasting);
+});
+
+test("a backend that comes late is probed too; nobody is where probes are off", () => {
+  const late = pair({}, { backendAttached: false });
+  jest.advanceTimersByTime(1_000);
+  late.backend.attach(late.backendPeer);
+  const off = pair({}, { tcpKeepalive: Number.POSITIVE_INFINITY });
+  jest.advanceTimersByTime(1_000);
+  expect([late.clientPeer.keepAlive, late.backendPeer.keepAlive]).toEqual([60_000, 60_000]);
+  expect([off.clientPeer.keepAlive, off.backendPeer.keepAlive]).toEqual([null, null]);
+  finish(late);
+  finish(off);
+});
+
 test("hanging up ends a peer that has everything and resets one that has not", () => {
   const { client, backend, clientPeer, backendPeer } = pair();
   clientPeer.room = 0;
@@ -405,6 +437,8 @@ test("a transfer is read turn by turn until one brings none, then Bun reads agai
 
 test("a client that has much to take yet keeps its program from being read at will, until it has caught up", async () => {
   const legs = pair();
+  // The look at what lasts is over.
+  jest.advanceTimersByTime(500);
   legs.clientPeer.unsent = 2 ** 21;
   legs.backend.follow();
   await fewTurns();

@@ -1,11 +1,13 @@
 import { expect, test } from "bun:test";
+import { platform } from "../../src/libc.ts";
 import { explainFailure, knownAddresses, lookUp } from "../../src/proxy/target.ts";
+import { encodeAddress } from "../../src/sockaddr.ts";
 
 const ip = (hostname: string) => ({ kind: "ip" as const, hostname, port: 80 });
 
 test("paths and numeric hosts need no look-up; no host is this machine in both families", () => {
   const path = { kind: "unix" as const, path: "/tmp/web.sock" };
-  expect(knownAddresses(path)).toEqual([path]);
+  expect(knownAddresses(path)).toEqual([{ kind: "unix", path: encodeAddress(path, platform) }]);
   expect(knownAddresses({ kind: "tcp", host: "192.0.2.1", port: 80 })).toEqual([ip("192.0.2.1")]);
   expect(knownAddresses({ kind: "tcp", host: "2001:db8::1", port: 80 })).toEqual([ip("2001:db8::1")]);
   expect(knownAddresses({ kind: "tcp", host: "", port: 80 })).toEqual([ip("127.0.0.1"), ip("::1")]);

@@ -23,6 +23,8 @@ export class ScriptedPeer implements Peer {
   written = 0;
   unsent = 0;
   paused = false;
+  /** The silence after which it is probed, in milliseconds; null while it is not. */
+  keepAlive: number | null = null;
   state: "open" | "shut" | "ended" | "reset" | "gone" = "open";
   /** What was sent to the leg by `data`. */
   delivered = 0;
@@ -67,6 +69,12 @@ export class ScriptedPeer implements Peer {
     this.paused = false;
   }
 
+  setKeepAlive(enable: boolean, delay: number): boolean {
+    if (this.keepAlive !== null) throw this.#fault("asked for probes twice");
+    this.keepAlive = enable ? delay : null;
+    return true;
+  }
+
   /** Sends the leg the next `length` bytes. */
   data(length: number): void {
     const chunk = bytesFrom(this.delivered, length);
@@ -103,16 +111,41 @@ export class ScriptedPeer implements Peer {
 
 export const reset = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
 
+/** Looks at legs half a second after one of them has asked for it. */
+export class Lookout {
+  #timer: Timer | undefined;
+
+  constructor(readonly legs: () => Iterable<Leg | null>) {}
+
+  lookSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      for (const leg of this.legs()) leg?.look(performance.now());
+    }, 500);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
 /** A relay of scripted peers: what it is told is remembered. */
 export class ScriptedOwner implements ConnectionOwner {
   readonly ended: Connection[] = [];
   readonly cancelled: Dial[] = [];
   readonly peers = new Map<number, ScriptedPeer>();
+  readonly tcpKeepalive = 60_000;
+  readonly #lookout = new Lookout(() => [...this.peers.values()].map(({ leg }) => leg));
 
   constructor(readonly deliveryTimeout = 15_000) {}
 
   get faults(): Error[] {
     return [...this.peers.values()].flatMap(({ faults }) => faults);
+  }
+
+  lookSoon(): void {
+    this.#lookout.lookSoon();
   }
 
   unsentBytes(fd: number): number {
@@ -126,6 +159,7 @@ export class ScriptedOwner implements ConnectionOwner {
 
   connectionEnded(connection: Connection): void {
     this.ended.push(connection);
+    this.#lookout.stop();
   }
 
   /** A new peer that speaks to `leg`. */
