@@ -42,11 +42,6 @@ export function setBacklog(fd: number, backlog: number): void {
   libc.listen(fd, backlog);
 }
 
-/** How many bytes the kernel keeps that are sent and not taken yet. */
-export function sendBuffer(fd: number): number {
-  return getOption(fd, constants.SO_SNDBUF) ?? 0;
-}
-
 /** Lets the kernel keep up to `bytes` that are sent and not taken yet; it caps this (net.core.wmem_max, kern.ipc.maxsockbuf). */
 export function setSendBuffer(fd: number, bytes: number): void {
   libc.setsockopt(fd, constants.SOL_SOCKET, constants.SO_SNDBUF, new Int32Array([bytes]), 4);

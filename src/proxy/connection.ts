@@ -1,14 +1,10 @@
 import type { Dial } from "./dial.ts";
 import { Leg, type LegOwner } from "./leg.ts";
 import type { Peer } from "./peer.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** What a connection needs from the relay that it lives in. */
-export interface ConnectionOwner {
-  readonly deliveryTimeout: number;
-  readonly tcpKeepalive: number;
-  unsentBytes(fd: number): number;
-  /** Asks for a call of `look` in a while. */
-  lookSoon(): void;
+export interface ConnectionOwner extends Surroundings {
   /** The client left before its backend was reached. */
   cancelDial(dial: Dial): void;
   /** Both sides are closed. Called once. */
@@ -28,8 +24,6 @@ export type Outcome =
 export class Connection implements LegOwner {
   readonly client: Leg;
   readonly backend: Leg;
-  readonly deliveryTimeout: number;
-  readonly tcpKeepalive: number;
   outcome: Outcome = "in order";
   /** The sweeps' memory: bytes that had moved, and when that was first seen. */
   seen = { bytes: -1, since: 0 };
@@ -40,10 +34,8 @@ export class Connection implements LegOwner {
     readonly names: string,
     kinds: { client: "tcp" | "unix"; backend: "tcp" | "unix" },
   ) {
-    this.deliveryTimeout = owner.deliveryTimeout;
-    this.tcpKeepalive = owner.tcpKeepalive;
-    this.client = new Leg("client", kinds.client, this);
-    this.backend = new Leg("backend", kinds.backend, this);
+    this.client = new Leg("client", kinds.client, this, owner);
+    this.backend = new Leg("backend", kinds.backend, this, owner);
     this.client.other = this.backend;
     this.backend.other = this.client;
   }
@@ -105,14 +97,6 @@ export class Connection implements LegOwner {
   wasReset(leg: Leg): void {
     if (this.outcome === "in order")
       this.outcome = leg.role === "client" ? "reset by the client" : "reset by the program";
-  }
-
-  unsentBytes(fd: number): number {
-    return this.owner.unsentBytes(fd);
-  }
-
-  lookSoon(): void {
-    this.owner.lookSoon();
   }
 
   legClosed(leg: Leg): void {

@@ -1,7 +1,7 @@
 import type { Socket, SocketHandler } from "bun";
 import type { ListeningSocket } from "../activation/activation.ts";
 import { type Address, formatAddress } from "../address.ts";
-import { unsentBytes } from "../descriptor.ts";
+import { setSendBuffer, unsentBytes } from "../descriptor.ts";
 import { type Log, log } from "../log.ts";
 import { receive } from "./bulk.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
@@ -51,6 +51,8 @@ interface ActiveRoute {
 export class Relay implements ConnectionOwner {
   readonly deliveryTimeout: number;
   readonly tcpKeepalive: number;
+  readonly unsentBytes = unsentBytes;
+  readonly setSendBuffer = setSendBuffer;
   /** Resolves when there was no connection for `exitIdleTime`; nothing is accepted from then on. */
   readonly idle: Promise<void>;
   readonly #routes: ActiveRoute[];
@@ -126,10 +128,6 @@ export class Relay implements ConnectionOwner {
     this.stopAccepting();
     for (const listener of this.#routes.flatMap(({ listeners }) => listeners)) listener.close();
     for (const connection of this.#connections) connection.hangUp("stopped");
-  }
-
-  unsentBytes(fd: number): number {
-    return unsentBytes(fd);
   }
 
   lookSoon(): void {

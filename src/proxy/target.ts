@@ -1,20 +1,12 @@
 import { isIP } from "node:net";
 import type { Socket, SocketHandler } from "bun";
 import { type Address, formatAddress, lookUpHost } from "../address.ts";
-import { connectUnix, sendBuffer, setSendBuffer } from "../descriptor.ts";
+import { connectUnix } from "../descriptor.ts";
 import { platform } from "../libc.ts";
 import { encodeAddress, type SocketName } from "../sockaddr.ts";
 
 /** An address that can be connected to: a target may have several. */
 export type BackendAddress = { kind: "unix"; path: SocketName } | { kind: "ip"; hostname: string; port: number };
-
-/**
- * Bytes that may wait in a Unix socket for the program. macOS grants 8 KB by itself, so that of a large chunk each write
- * takes little and pauses the client: with the buffer forced down to 8 KB, Linux moves a quarter at 3.6 times the CPU time.
- */
-const unixSendBuffer = 192 * 1024;
-/** What the system grants by itself, which the first socket tells. */
-let granted: number | undefined;
 
 /** The addresses of a target that needs no look-up. */
 export function knownAddresses(target: Address): BackendAddress[] | null {
@@ -40,19 +32,11 @@ export function connect<Data>(address: BackendAddress, data: Data, socket: Socke
   const options = { allowHalfOpen: true, data, socket };
   const connecting: Promise<Socket<Data>> =
     address.kind === "unix"
-      ? Bun.connect({ ...options, fd: connectRoomily(address.path) })
+      ? Bun.connect({ ...options, fd: connectUnix(address.path) })
       : Bun.connect({ ...options, hostname: address.hostname, port: address.port });
   connecting.catch(() => {
     // connectError is told the same.
   });
-}
-
-/** Asking costs a system call, and so does setting: neither is done for each connection without need. */
-function connectRoomily(path: SocketName): number {
-  const fd = connectUnix(path);
-  granted ??= sendBuffer(fd);
-  if (granted < unixSendBuffer) setSendBuffer(fd, unixSendBuffer);
-  return fd;
 }
 
 /** Why `target` could not be reached and what to look at, as the end of a sentence. `reason` is a system's error code. */

@@ -7,6 +7,7 @@ import type { Address } from "../../src/address.ts";
 import type { Log } from "../../src/log.ts";
 import { type Dial, Dialer } from "../../src/proxy/dial.ts";
 import { Leg, type LegOwner } from "../../src/proxy/leg.ts";
+import type { Surroundings } from "../../src/proxy/surroundings.ts";
 import { FaultyBackend } from "../support/faulty-backend.ts";
 import { ScriptedPeer } from "../support/scripted-peer.ts";
 import { waitFor } from "../support/wait.ts";
@@ -32,17 +33,17 @@ function dialer(target: Address, timeout = 10_000) {
   const dialer = new Dialer(target, timeout, nothing, log);
   const results: string[] = [];
   const clients = new Map<string, ScriptedPeer>();
-  const owner: LegOwner = {
+  const owner: LegOwner = { legClosed: () => {}, wasReset: () => {} };
+  const around: Surroundings = {
     deliveryTimeout: 0,
     tcpKeepalive: 0,
-    lookSoon: () => {},
-    legClosed: () => {},
-    wasReset: () => {},
     unsentBytes: () => 0,
+    setSendBuffer: () => {},
+    lookSoon: () => {},
   };
   const dial = (name: string): Dial => {
-    const leg = new Leg("backend", target.kind, owner);
-    const client = new Leg("client", "tcp", owner);
+    const leg = new Leg("backend", target.kind, owner, around);
+    const client = new Leg("client", "tcp", owner, around);
     const peer = new ScriptedPeer();
     clients.set(name, peer);
     [leg.other, client.other] = [client, leg];

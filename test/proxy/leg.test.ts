@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, jest, test } from "bun:test";
 import { Leg, type LegOwner } from "../../src/proxy/leg.ts";
+import type { Surroundings } from "../../src/proxy/surroundings.ts";
 import { Lookout, reset, ScriptedPeer } from "../support/scripted-peer.ts";
 
 /** Two legs with a scripted peer each; `told` is what their owner was told. */
@@ -11,18 +12,22 @@ function pair(
   const peers = { client: new ScriptedPeer(), backend: new ScriptedPeer() };
   const lookout = new Lookout(() => [client, backend]);
   const owner: LegOwner = {
-    deliveryTimeout,
-    tcpKeepalive,
-    lookSoon: () => lookout.lookSoon(),
     legClosed: (leg) => {
       told.push(`${leg.role} closed`);
       if (leg.other.closed) lookout.stop();
     },
     wasReset: (leg) => told.push(`${leg.role} reset`),
-    unsentBytes: (fd) => [peers.client, peers.backend].find((peer) => peer.fd === fd)?.unsent ?? 0,
   };
-  const client = new Leg("client", kinds.client ?? "tcp", owner);
-  const backend = new Leg("backend", kinds.backend ?? "tcp", owner);
+  const peerOf = (fd: number) => [peers.client, peers.backend].find((peer) => peer.fd === fd);
+  const around: Surroundings = {
+    deliveryTimeout,
+    tcpKeepalive,
+    unsentBytes: (fd) => peerOf(fd)?.unsent ?? 0,
+    setSendBuffer: (fd, bytes) => void peerOf(fd)?.sendBuffers.push(bytes),
+    lookSoon: () => lookout.lookSoon(),
+  };
+  const client = new Leg("client", kinds.client ?? "tcp", owner, around);
+  const backend = new Leg("backend", kinds.backend ?? "tcp", owner, around);
   client.other = backend;
   backend.other = client;
   peers.client.leg = client;
@@ -72,6 +77,22 @@ test("a peer that takes a part pauses the source until it has taken the rest, 8,
   }
   legs.clientPeer.take(8_192);
   expect([legs.clientPeer.written, legs.backendPeer.paused]).toEqual([40_000, false]);
+  finish(legs);
+});
+
+test("a Unix socket that does not take all at once gets more room, once; TCP sockets grow by themselves", () => {
+  const legs = pair({ backend: "unix" });
+  legs.clientPeer.data(8_000);
+  expect(legs.backendPeer.sendBuffers).toEqual([]);
+  for (const { room } of [{ room: 8_000 }, { room: 0 }]) {
+    legs.backendPeer.room = room;
+    legs.clientPeer.data(20_000);
+    legs.backendPeer.take(Number.POSITIVE_INFINITY);
+  }
+  legs.clientPeer.room = 0;
+  legs.backendPeer.data(10);
+  legs.clientPeer.take(10);
+  expect([legs.backendPeer.sendBuffers, legs.clientPeer.sendBuffers]).toEqual([[256 * 1024], []]);
   finish(legs);
 });
 

@@ -25,6 +25,8 @@ export class ScriptedPeer implements Peer {
   paused = false;
   /** The silence after which it is probed, in milliseconds; null while it is not. */
   keepAlive: number | null = null;
+  /** Each size that its send buffer was set to. */
+  sendBuffers: number[] = [];
   state: "open" | "shut" | "ended" | "reset" | "gone" = "open";
   /** What was sent to the leg by `data`. */
   delivered = 0;
@@ -150,6 +152,10 @@ export class ScriptedOwner implements ConnectionOwner {
 
   unsentBytes(fd: number): number {
     return this.peers.get(fd)?.unsent ?? 0;
+  }
+
+  setSendBuffer(fd: number, bytes: number): void {
+    this.peers.get(fd)?.sendBuffers.push(bytes);
   }
 
   cancelDial(dial: Dial): void {
