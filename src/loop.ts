@@ -1,7 +1,8 @@
 import { realpathSync } from "node:fs";
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
-import { type Address, lookUpHost } from "./address.ts";
+import type { Address } from "./address.ts";
+import { lookUp } from "./proxy/target.ts";
 import { ipv6Bytes } from "./sockaddr.ts";
 
 /**
@@ -13,7 +14,8 @@ export async function findOwnListener(target: Address, sockets: { address: Addre
   if (target.kind === "unix") {
     return served.find((address) => address.kind === "unix" && realPath(address.path) === realPath(target.path));
   }
-  const hosts = (await hostAddresses(target.host)).map(canonical).map(destination);
+  const found = await lookUp(target).catch(() => []);
+  const hosts = found.flatMap((address) => (address.kind === "ip" ? [destination(canonical(address.hostname))] : []));
   const here = Object.values(networkInterfaces()).flatMap((list) =>
     (list ?? []).map(({ address }) => canonical(address)),
   );
@@ -24,12 +26,6 @@ export async function findOwnListener(target: Address, sockets: { address: Addre
       (host) => host === own || (isWildcardFor(own, host) && (isLoopback(host) || here.includes(host))),
     );
   });
-}
-
-async function hostAddresses(host: string): Promise<string[]> {
-  if (host === "") return ["127.0.0.1", "::1"];
-  if (isIP(host) !== 0) return [host];
-  return lookUpHost(host).catch(() => []);
 }
 
 /** One spelling for each address; IPv4-mapped IPv6 addresses (RFC 4291, 2.5.5.2) become IPv4. */
