@@ -18,7 +18,7 @@ test("no passing error of accept ends the daemon, and clients are served once it
     await client.got(1_000);
     expect(client.differsAt).toBeNull();
   }
-  await daemon.says(/accept works again/);
+  await daemon.logged(/accept works again/);
   expect(daemon.process.exitCode).toBeNull();
   expect(daemon.stderr.split("\n")).toEqual([expect.stringContaining("serving"), "accept works again", ""]);
 });

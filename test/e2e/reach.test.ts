@@ -2,8 +2,9 @@ import { expect, test } from "bun:test";
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { formatAddress } from "../../src/address.ts";
 import { Client, order } from "../support/client.ts";
-import { Daemon, daemonPath } from "../support/daemon.ts";
+import { Daemon } from "../support/daemon.ts";
 import { FaultyBackend } from "../support/faulty-backend.ts";
+import { program } from "../support/program.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -13,14 +14,14 @@ for (const kind of ["unix", "tcp"] as const) {
     await using daemon = await Daemon.start({ options: target.options });
     const clients: Client[] = [];
     for (let index = 0; index < 50; index++) clients.push(await order(daemon.address, { answer: 1_000 }));
-    await daemon.says(/the program does not listen at .* yet \((ENOENT|ECONNREFUSED)\); clients wait for it/);
+    await daemon.logged(/the program does not listen at .* yet \((ENOENT|ECONNREFUSED)\); clients wait for it/);
     using backend = new FaultyBackend(target.address);
     for (const client of clients) {
       await client.over();
       expect([client.received, client.differsAt]).toEqual([1_000, null]);
       client.close();
     }
-    await daemon.says(/the program listens at .* after \d+\.\d s; 1 waited for it/);
+    await daemon.logged(/the program listens at .* after \d+\.\d s; 1 waited for it/);
     expect(daemon.stderr.split("\n")).toHaveLength(4);
     expect([backend.made, backend.silent]).toEqual([50, 0]);
   });
@@ -33,7 +34,7 @@ for (const kind of ["unix", "tcp"] as const) {
     await client.over();
     expect(performance.now() - start).toBeGreaterThan(290);
     expect(performance.now() - start).toBeLessThan(2_000);
-    await daemon.says(
+    await daemon.logged(
       /error connecting to program: (there is no socket|nothing accepts connections) at .*; check that /,
     );
     using _backend = new FaultyBackend(target.address);
@@ -89,14 +90,14 @@ test("a TCP address that does not answer is given up with a sentence", async () 
   await using daemon = await Daemon.start({ options: [...target.options, "--connect-timeout", "500ms"] });
   using client = await Client.open(daemon.address);
   await client.over();
-  await daemon.says(/error connecting to program: .* does not answer; check the address and the network/);
+  await daemon.logged(/error connecting to program: .* does not answer; check the address and the network/);
 });
 
 test("a host that nobody knows is told in a sentence at once", async () => {
   await using daemon = await Daemon.start({ options: ["--tcp-address", "no-such-host.invalid:80"] });
   using client = await Client.open(daemon.address);
   await client.over();
-  await daemon.says(
+  await daemon.logged(
     /error connecting to program: the host of no-such-host\.invalid:80 is unknown \(.*\); check its name/,
   );
 });
@@ -115,7 +116,7 @@ test("a socket that may not be used is told in a sentence at once", async () => 
   });
   using client = await Client.open(daemon.address);
   await client.over();
-  await daemon.says(/error connecting to program: permission denied at .*; check the owner and mode of the socket/);
+  await daemon.logged(/error connecting to program: permission denied at .*; check the owner and mode of the socket/);
 });
 
 test("a fixed path in a folder in which others may put a socket is warned of, one in a sticky folder is not", async () => {
@@ -133,7 +134,7 @@ test("a fixed path in a folder in which others may put a socket is warned of, on
 
 test("the target may not be an address that the daemon serves itself", async () => {
   using target = freeTarget("tcp");
-  const daemon = Bun.spawn([daemonPath, "--listen", formatAddress(target.address), ...target.options, "-"], {
+  const daemon = Bun.spawn([program, "--listen", formatAddress(target.address), ...target.options, "-"], {
     stderr: "pipe",
   });
   expect(await daemon.exited).toBe(1);

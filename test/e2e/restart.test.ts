@@ -2,13 +2,13 @@ import { expect, test } from "bun:test";
 import type { Address } from "../../src/address.ts";
 import { order } from "../support/client.ts";
 import { compile } from "../support/compile.ts";
-import { daemonPath } from "../support/daemon.ts";
+import { program } from "../support/program.ts";
 import { waitFor } from "../support/wait.ts";
 
 const backendScript = `${import.meta.dir}/../support/faulty-backend.ts`;
 
 test("of 5,000 requests, one to a connection, not one fails while the daemon is restarted three times on the same socket", async () => {
-  const starter = Bun.spawn([compile("restarting"), daemonPath, process.execPath, backendScript], {
+  const starter = Bun.spawn([compile("restarting"), program, process.execPath, backendScript], {
     stdio: ["ignore", "inherit", "pipe"],
     detached: true,
   });

@@ -3,10 +3,11 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { order } from "../support/client.ts";
-import { Daemon, daemonPath } from "../support/daemon.ts";
+import { Daemon } from "../support/daemon.ts";
+import { program } from "../support/program.ts";
 
 /** Prints an environment variable and goes on as a backend. */
-const program = (name: string) => [
+const printing = (name: string) => [
   "sh",
   "-c",
   `printf 'program has <%s>\\n' "$${name}" >&2; unset ${name}; exec "$0" "$1"`,
@@ -42,11 +43,11 @@ test.each([
   ["JSC_useJIT", "0"],
   ["UV_THREADPOOL_SIZE", "0"],
 ])("%s=%s reaches the program and changes nothing of the daemon", async (name, value) => {
-  await using daemon = await Daemon.start({ program: program(name), environment: { [name]: value } });
+  await using daemon = await Daemon.start({ program: printing(name), environment: { [name]: value } });
   using client = await order(daemon.address, { answer: 100_000 });
   await client.got(100_000);
   expect(client.differsAt).toBeNull();
-  await daemon.says(/program has <.*>\n/);
+  await daemon.logged(/program has <.*>\n/);
   expect(daemon.stderr.split("\n").toSorted()).toEqual(
     ["", expect.stringMatching(/^launch_socket_server: serving /), `program has <${value}>`].toSorted(),
   );
@@ -60,7 +61,7 @@ test.each([
   ["BUN_JSC_useJIT", "0"],
   ["BUN_JSC_useConcurrentGC", "0"],
 ])("%s=%s, which steers the runtime itself, is refused in a sentence", async (name, value) => {
-  const daemon = Bun.spawn([daemonPath, "--listen", "127.0.0.1:0", "true"], {
+  const daemon = Bun.spawn([program, "--listen", "127.0.0.1:0", "true"], {
     env: { ...process.env, [name]: value },
     stderr: "pipe",
   });

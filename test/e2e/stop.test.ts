@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { type Client, order } from "../support/client.ts";
-import { Daemon, type DaemonOptions, daemonPath } from "../support/daemon.ts";
+import { Daemon, type DaemonOptions } from "../support/daemon.ts";
 import { FaultyBackend } from "../support/faulty-backend.ts";
 import { peer } from "../support/peers.ts";
+import { program } from "../support/program.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -29,7 +30,7 @@ test("SIGTERM lets a transfer end first, leaves newcomers in the queue, and remo
   await client.got(100_000);
   const began = performance.now();
   daemon.signal("SIGTERM");
-  await daemon.says(/stopping\n/);
+  await daemon.logged(/stopping\n/);
   using late = await order(daemon.address, { answer: 10 });
   await client.over();
   expect([client.received, client.differsAt, client.state]).toEqual([transfer.answer, null, "ended"]);
@@ -70,11 +71,11 @@ test("a second SIGTERM skips the waiting, a third kills", async () => {
   using client = await order(daemon.address, { ...transfer, answer: 100_000_000 });
   await client.got(100_000);
   daemon.signal("SIGTERM");
-  await daemon.says(/stopping\n/);
+  await daemon.logged(/stopping\n/);
   await Bun.sleep(200);
   expect(daemon.stderr).not.toMatch(/backend: SIGTERM/);
   daemon.signal("SIGTERM");
-  await daemon.says(/backend: SIGTERM\n/);
+  await daemon.logged(/backend: SIGTERM\n/);
   await Bun.sleep(200);
   expect(daemon.process.exitCode).toBeNull();
   daemon.signal("SIGTERM");
@@ -113,7 +114,7 @@ test("SIGINT that was sent to the daemon alone is passed on", async () => {
   using client = await order(daemon.address, { answer: 10, last: "hold" });
   await client.got(10);
   daemon.signal("SIGINT");
-  await daemon.says(/backend: SIGINT\n/);
+  await daemon.logged(/backend: SIGINT\n/);
   expect(daemon.stderr.match(/backend: SIGINT/g)).toHaveLength(1);
 });
 
@@ -121,7 +122,7 @@ const script = peer("script", "bsdutils");
 
 test.skipIf(script === null)("Ctrl-C on a terminal reaches the program exactly once (needs script)", async () => {
   const command = [
-    daemonPath,
+    program,
     "--listen",
     "127.0.0.1:0",
     "sh",
@@ -153,7 +154,7 @@ test.skipIf(script === null)("Ctrl-C on a terminal reaches the program exactly o
 
 test("a program that ends by itself while clients still read has all of its answer delivered", async () => {
   await using daemon = await Daemon.start({ program: tellingItsPid });
-  const [, pid] = await daemon.says(/^(\d+)$/m);
+  const [, pid] = await daemon.logged(/^(\d+)$/m);
   const clients: Client[] = [];
   for (const last of ["hold", "hold", "exit"] as const) {
     const client = await order(daemon.address, { answer: 2_000_000, last }, { reading: false });
@@ -188,7 +189,7 @@ test("a slow reader of the last megabytes gets them within the stop timeout, and
 
 test("a program that dies in mid-answer is told with its signal, and its clients get what it had sent", async () => {
   await using daemon = await Daemon.start({ program: tellingItsPid });
-  const [, pid] = await daemon.says(/^(\d+)$/m);
+  const [, pid] = await daemon.logged(/^(\d+)$/m);
   using client = await order(daemon.address, { ...transfer, answer: 100_000_000 });
   await client.got(300_000);
   process.kill(Number(pid), "SIGKILL");

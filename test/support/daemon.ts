@@ -1,8 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { type Address, parseAddress } from "../../src/address.ts";
-import { waitFor } from "./wait.ts";
-
-export const daemonPath = `${import.meta.dir}/../../sbin/launch_socket_server`;
+import { program as path, Run } from "./program.ts";
 
 export interface DaemonOptions {
   options?: string[];
@@ -17,35 +15,22 @@ export interface DaemonOptions {
   ready?: boolean;
 }
 
-/** The built program while it runs. `await using` ends it by SIGKILL, with everything that it started. */
-export class Daemon implements AsyncDisposable {
-  stderr = "";
+/** The built program while it serves. */
+export class Daemon extends Run {
   /** What it serves, as its first line says. */
   addresses: Address[] = [];
   /** Where that leads. */
   target: Address = { kind: "unix", path: "" };
 
-  private constructor(readonly process: Bun.Subprocess<"ignore", "pipe", "pipe">) {
-    this.#read();
-  }
-
   /** Starts the program and waits until it serves. */
   static async start(given: DaemonOptions): Promise<Daemon> {
     const { options = [], listen = true, program = ["-"], environment = {}, command = [], ready = true } = given;
     const daemon = new Daemon(
-      Bun.spawn([...command, daemonPath, ...(listen ? ["--listen", "127.0.0.1:0"] : []), ...options, ...program], {
-        env: { ...process.env, LAUNCH_DAEMON_LOG_LEVEL: "info", ...environment },
-        stdio: ["ignore", "pipe", "pipe"],
-        // A group of its own, so that all of it can be ended.
-        detached: true,
-      }),
+      [...command, path, ...(listen ? ["--listen", "127.0.0.1:0"] : []), ...options, ...program],
+      { env: { ...process.env, LAUNCH_DAEMON_LOG_LEVEL: "info", ...environment } },
     );
     if (ready) await daemon.serves();
     return daemon;
-  }
-
-  get pid(): number {
-    return this.process.pid;
   }
 
   get address(): Address {
@@ -54,28 +39,10 @@ export class Daemon implements AsyncDisposable {
     return address;
   }
 
-  /** Resolves with its exit code. */
-  get exited(): Promise<number> {
-    return this.process.exited;
-  }
-
   async serves(): Promise<void> {
-    const line = await this.says(/serving (.*) by .* at (.*)\n/);
+    const line = await this.logged(/serving (.*) by .* at (.*)\n/);
     this.addresses = (line[1] ?? "").split(", ").map((address) => parseAddress(address));
     this.target = parseAddress(line[2] ?? "");
-  }
-
-  /** Waits for something on stderr. */
-  says(pattern: RegExp, timeout = 10_000): Promise<RegExpMatchArray> {
-    return waitFor(
-      () => `${pattern} on stderr:\n${this.stderr}`,
-      () => this.stderr.match(pattern) as RegExpMatchArray,
-      timeout,
-    );
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    process.kill(this.pid, signal);
   }
 
   /** How many descriptors it has open. */
@@ -102,19 +69,5 @@ export class Daemon implements AsyncDisposable {
     const [start, used] = [performance.now(), this.processorTime];
     await Bun.sleep(milliseconds);
     return ((this.processorTime - used) * 1000) / (performance.now() - start);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      process.kill(-this.pid, "SIGKILL");
-    } catch {
-      // It has ended, and its program too.
-    }
-    await this.exited;
-  }
-
-  async #read(): Promise<void> {
-    const decoder = new TextDecoder();
-    for await (const chunk of this.process.stderr) this.stderr += decoder.decode(chunk, { stream: true });
   }
 }

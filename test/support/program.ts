@@ -7,7 +7,7 @@ export const program = join(import.meta.dir, "../../sbin/launch_socket_server");
 
 export interface StartOptions {
   /** All of its environment but PATH, which is the tests' own unless it is named here. */
-  env?: Record<string, string>;
+  env?: Record<string, string | undefined>;
   cwd?: string;
   argv0?: string;
   /** What runs the program, which comes behind these arguments: `["nohup"]`. */
@@ -56,6 +56,15 @@ export class Run implements AsyncDisposable {
   async logged(pattern: RegExp, timeout?: number): Promise<RegExpMatchArray> {
     const failed = () => `${pattern} on stderr, which is ${JSON.stringify(this.stderr)}`;
     return waitFor(failed, () => this.stderr.match(pattern) as RegExpMatchArray, timeout);
+  }
+
+  /** Resolves with its exit code, however much of its output has been read. */
+  get exited(): Promise<number> {
+    return this.process.exited;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    process.kill(this.pid, signal);
   }
 
   /** Waits until stdout matches. */
