@@ -45,7 +45,7 @@ export function markdown(results: Results, program: string): string {
   const said = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const failed = Object.entries(results.failures).map(([name, { length }]) => `${name} (${length} ×)`);
   const sections = [
-    `Measured ${machine.date} on ${machine.cpus}, ${machine.system}; ${said.join(", ")}. One worker thread each (socat: one process for each connection), client, relay and backend on the same machine over loopback, and not pinned to CPUs except for the single connection (all on one). ${rounds} rounds after a warm-up, in turns, ${duration / 1000} s for each figure. Shown are medians; ± is half the distance between the quartiles. Absolute figures are this machine's; compare them only with their neighbours.`,
+    `Measured ${machine.date} on ${machine.cpus}, ${machine.system}; ${said.join(", ")}. One worker thread each (socat: one process for each connection), client, relay and backend on the same machine over loopback, and not pinned to CPUs except for the single connection (all on one). ${rounds} rounds after a warm-up, in turns, ${duration / 1000} s for each figure (${(duration * 3) / 1000} s for latencies). Shown are medians; ± is half the distance between the quartiles. Absolute figures are this machine's; compare them only with their neighbours.`,
     roundTable("Backend on a Unix socket", results.unix),
     `Latency at ${latencyRate.toLocaleString("en")} requests/s over 32 connections, counted from when each request was due.`,
     ratioTable(results.unix, program),
