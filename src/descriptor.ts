@@ -42,6 +42,26 @@ export function setBacklog(fd: number, backlog: number): void {
   libc.listen(fd, backlog);
 }
 
+/** The longest that Linux takes, in seconds (MAX_TCP_KEEPIDLE in linux/tcp.h). */
+const longestIdle = 32_767;
+
+/**
+ * Has a TCP peer that is silent for `idle` milliseconds probed each second, ten times, before it counts as gone (tcp(7)).
+ * Bun's own way does nothing for a socket whose data we have ended (1.4.5).
+ */
+export function setKeepAlive(fd: number, idle: number): void {
+  const { SOL_SOCKET, SO_KEEPALIVE, IPPROTO_TCP, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT } = constants;
+  const seconds = Math.min(Math.max(1, Math.round(idle / 1_000)), longestIdle);
+  for (const [level, option, value] of [
+    [SOL_SOCKET, SO_KEEPALIVE, 1],
+    [IPPROTO_TCP, TCP_KEEPIDLE, seconds],
+    [IPPROTO_TCP, TCP_KEEPINTVL, 1],
+    [IPPROTO_TCP, TCP_KEEPCNT, 10],
+  ] as const) {
+    libc.setsockopt(fd, level, option, new Int32Array([value]), 4);
+  }
+}
+
 /** Lets the kernel keep up to `bytes` that are sent and not taken yet; it caps this (net.core.wmem_max, kern.ipc.maxsockbuf). */
 export function setSendBuffer(fd: number, bytes: number): void {
   libc.setsockopt(fd, constants.SOL_SOCKET, constants.SO_SNDBUF, new Int32Array([bytes]), 4);

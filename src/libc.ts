@@ -11,8 +11,8 @@ const library = darwin ? "/usr/lib/libSystem.B.dylib" : "libc.so.6";
 
 /**
  * Linux's value and macOS's, side by side. Linux: asm-generic/socket.h, bits/socket_type.h, linux/sockios.h,
- * asm-generic/resource.h, asm-generic/signal.h, asm-generic/poll.h. macOS: xnu's bsd/sys/socket.h, bsd/sys/resource.h, bsd/sys/signal.h,
- * bsd/sys/poll.h.
+ * netinet/in.h, linux/tcp.h, asm-generic/resource.h, asm-generic/signal.h, asm-generic/poll.h. macOS: xnu's bsd/sys/socket.h,
+ * bsd/netinet/in.h, bsd/netinet/tcp.h, bsd/sys/resource.h, bsd/sys/signal.h, bsd/sys/poll.h.
  */
 export const systemConstants = {
   SOCK_STREAM: { linux: 1, macos: 1 },
@@ -25,6 +25,12 @@ export const systemConstants = {
   SO_TYPE: { linux: 3, macos: 0x1008 },
   SO_RCVBUF: { linux: 8, macos: 0x1002 },
   SO_ACCEPTCONN: { linux: 30, macos: 0x0002 },
+  SO_KEEPALIVE: { linux: 9, macos: 0x0008 },
+  IPPROTO_TCP: { linux: 6, macos: 6 },
+  /** TCP_KEEPIDLE is called TCP_KEEPALIVE on macOS. */
+  TCP_KEEPIDLE: { linux: 4, macos: 0x10 },
+  TCP_KEEPINTVL: { linux: 5, macos: 0x101 },
+  TCP_KEEPCNT: { linux: 6, macos: 0x102 },
   /** macOS only: bytes in the send buffer that the peer has not acknowledged. */
   SO_NWRITE: { linux: 0, macos: 0x1024 },
   /** Linux only: the same by ioctl. */

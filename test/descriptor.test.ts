@@ -10,9 +10,10 @@ import {
   closeDescriptor,
   describe as describeDescriptor,
   duplicate,
+  setKeepAlive,
   unsentBytes,
 } from "../src/descriptor.ts";
-import { systemConstants } from "../src/libc.ts";
+import { platform, systemConstants } from "../src/libc.ts";
 import { freeDescriptors } from "../src/process.ts";
 import { waitFor } from "./support/wait.ts";
 
@@ -20,6 +21,7 @@ const darwin = process.platform === "darwin";
 const tcp = (host: string, port: number): Address => ({ kind: "tcp", host, port });
 const { symbols: libc } = dlopen(darwin ? "/usr/lib/libSystem.B.dylib" : "libc.so.6", {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
 });
 
 let folder: string;
@@ -173,4 +175,23 @@ describe("unsentBytes", () => {
     expect(unsentBytes(fd)).toBe(0);
     closeSync(fd);
   });
+});
+
+test.each([
+  [60_000, 60],
+  [1, 1],
+  [10 ** 9, 32_767],
+])("setKeepAlive(%p ms) probes after %p s, then each second, ten times", (idle, seconds) => {
+  const fd = libc.socket(2, 1, 0);
+  const option = (level: number, name: keyof typeof systemConstants) => {
+    const value = new Int32Array(1);
+    expect(libc.getsockopt(fd, level, systemConstants[name][platform], value, new Uint32Array([4]))).toBe(0);
+    return value[0];
+  };
+  setKeepAlive(fd, idle);
+  expect(option(systemConstants.SOL_SOCKET[platform], "SO_KEEPALIVE")).toBeGreaterThan(0);
+  const level = systemConstants.IPPROTO_TCP[platform];
+  const told = (["TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT"] as const).map((name) => option(level, name));
+  expect(told).toEqual([seconds, 1, 10]);
+  closeDescriptor(fd);
 });

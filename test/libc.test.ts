@@ -21,6 +21,7 @@ describe("constants and layouts", () => {
   const source = `
     #include <arpa/inet.h>
     #include <netinet/in.h>
+    #include <netinet/tcp.h>
     #include <poll.h>
     #include <signal.h>
     #include <stddef.h>
@@ -41,6 +42,12 @@ describe("constants and layouts", () => {
     }
     int main(void) {
       NUMBER(SOCK_STREAM); NUMBER(SOCK_DGRAM); NUMBER(SOL_SOCKET); NUMBER(SO_SNDBUF); NUMBER(SO_REUSEADDR); NUMBER(SO_TYPE); NUMBER(SO_RCVBUF); NUMBER(SO_ACCEPTCONN);
+      NUMBER(SO_KEEPALIVE); NUMBER(IPPROTO_TCP); NUMBER(TCP_KEEPINTVL); NUMBER(TCP_KEEPCNT);
+    #ifdef __linux__
+      NUMBER(TCP_KEEPIDLE);
+    #else
+      printf("TCP_KEEPIDLE %lld\\n", (long long)TCP_KEEPALIVE);
+    #endif
       NUMBER(RLIMIT_NOFILE); NUMBER(SIG_SETMASK); NUMBER(AF_UNIX); NUMBER(AF_INET); NUMBER(AF_INET6);
     #ifdef __linux__
       NUMBER(SOCK_NONBLOCK);
@@ -137,6 +144,11 @@ describe("constants and layouts", () => {
       SO_TYPE: 0x1008, // bsd/sys/socket.h
       SO_RCVBUF: 0x1002, // bsd/sys/socket.h
       SO_ACCEPTCONN: 0x0002, // bsd/sys/socket.h
+      SO_KEEPALIVE: 0x0008, // bsd/sys/socket.h
+      IPPROTO_TCP: 6, // bsd/netinet/in.h
+      TCP_KEEPIDLE: 0x10, // bsd/netinet/tcp.h, as TCP_KEEPALIVE
+      TCP_KEEPINTVL: 0x101, // bsd/netinet/tcp.h
+      TCP_KEEPCNT: 0x102, // bsd/netinet/tcp.h
       SO_NWRITE: 0x1024, // bsd/sys/socket.h
       SIOCOUTQ: 0, // there is none
       SO_NREAD: 0x1020, // bsd/sys/socket.h

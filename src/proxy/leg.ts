@@ -101,7 +101,8 @@ export class Leg {
     const { tcpKeepalive } = this.around;
     if (this.#peer !== null && !this.#probed) {
       this.#probed = true;
-      if (this.kind === "tcp" && tcpKeepalive !== Number.POSITIVE_INFINITY) this.#peer.setKeepAlive(true, tcpKeepalive);
+      if (this.kind === "tcp" && tcpKeepalive !== Number.POSITIVE_INFINITY)
+        this.around.setKeepAlive(this.#peer.fd, tcpKeepalive);
     }
     this.#endLingering(now);
   }
@@ -126,7 +127,7 @@ export class Leg {
       if (count < 0) return this.#dropQueue();
       this.sent += count;
       if (count === chunk.length) return;
-      if (this.kind === "unix") this.#makeRoom(this.#peer.fd);
+      this.#makeRoom(this.#peer.fd);
       // A view of the rest would keep the whole chunk in memory.
       if (count > 0) [chunk, lent] = [new Uint8Array(chunk.subarray(count)), false];
     }
@@ -135,7 +136,7 @@ export class Leg {
   }
 
   #makeRoom(fd: number): void {
-    if (!this.#roomy) this.around.setSendBuffer(fd, unixSendBuffer);
+    if (!this.#roomy && this.kind === "unix") this.around.setSendBuffer(fd, unixSendBuffer);
     this.#roomy = true;
   }
 
@@ -148,6 +149,7 @@ export class Leg {
       if (count < 0) return this.#dropQueue();
       this.sent += count;
       if (count < chunk.length) {
+        this.#makeRoom(peer.fd);
         if (count > 0) this.#queue[0] = chunk.subarray(count);
         return;
       }

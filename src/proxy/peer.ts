@@ -11,6 +11,4 @@ export interface Peer {
   terminate(): void;
   pause(): void;
   resume(): void;
-  /** Probes a TCP peer that is silent for `delay` milliseconds, so that one that has vanished is found out. */
-  setKeepAlive(enable: boolean, delay: number): boolean;
 }

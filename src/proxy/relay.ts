@@ -1,7 +1,7 @@
 import type { Socket, SocketHandler } from "bun";
 import type { ListeningSocket } from "../activation/activation.ts";
 import { type Address, formatAddress } from "../address.ts";
-import { setSendBuffer, unsentBytes } from "../descriptor.ts";
+import { setKeepAlive, setSendBuffer, unsentBytes } from "../descriptor.ts";
 import { type Log, log } from "../log.ts";
 import { receive } from "./bulk.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
@@ -53,6 +53,7 @@ export class Relay implements ConnectionOwner {
   readonly tcpKeepalive: number;
   readonly unsentBytes = unsentBytes;
   readonly setSendBuffer = setSendBuffer;
+  readonly setKeepAlive = setKeepAlive;
   /** Resolves when there was no connection for `exitIdleTime`; nothing is accepted from then on. */
   readonly idle: Promise<void>;
   readonly #routes: ActiveRoute[];

@@ -8,6 +8,8 @@ export interface Surroundings {
   unsentBytes(fd: number): number;
   /** Lets the kernel keep `bytes` for the peer of `fd`. */
   setSendBuffer(fd: number, bytes: number): void;
+  /** Has a TCP peer probed that is silent for `idle` milliseconds. */
+  setKeepAlive(fd: number, idle: number): void;
   /** Asks for a call of `look` in a while. */
   lookSoon(): void;
 }

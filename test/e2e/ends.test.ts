@@ -144,26 +144,37 @@ for (const kind of ["unix", "tcp"] as const) {
     ));
 }
 
-test("keep-alive probes are on for both legs of what lasts, after the time that was set, and off for 0", async () => {
+test("keep-alive probes are on for every leg that lasts, after the time that was set, and off for 0", async () => {
   using target = freeTarget("tcp");
   using _backend = new FaultyBackend(target.address);
-  const start = (setting: string) => Daemon.start({ options: [...target.options, "--tcp-keepalive", setting] });
-  await using off = await start("0");
-  await using on = await start("30s");
+  /** A connection open both ways, one whose client has ended its data and one whose server has. */
+  const three = async (setting: string) => {
+    const daemon = await Daemon.start({ options: [...target.options, "--tcp-keepalive", setting] });
+    const whole = await order(daemon.address, { answer: 10, last: "hold" });
+    const half = await order(daemon.address, { answer: 10, last: "keep" });
+    half.shutdown();
+    const other = await order(daemon.address, { answer: 10, last: "end" });
+    for (const client of [whole, half, other]) await client.got(10);
+    return {
+      daemon,
+      async [Symbol.asyncDispose]() {
+        for (const client of [whole, half, other]) client.close();
+        await daemon[Symbol.asyncDispose]();
+      },
+    };
+  };
   // The one without probes is the older one: its time for them has come when the other one's has.
-  using quiet = await order(off.address, { answer: 10, last: "hold" });
-  await quiet.got(10);
-  using probed = await order(on.address, { answer: 10, last: "hold" });
-  await probed.got(10);
+  await using off = await three("0");
+  await using on = await three("30s");
   // ss shows a socket's keep-alive timer only while it runs.
   const timers = async ({ pid }: Daemon) => {
     const lines = (await Bun.$`ss -Htnpo`.text()).split("\n").filter((line) => line.includes(`pid=${pid},`));
-    expect(lines).toHaveLength(2);
+    expect(lines).toHaveLength(6);
     return lines.map((line) => line.match(/keepalive.*/)?.[0]);
   };
-  await waitFor("probes on both legs", async () => !(await timers(on)).includes(undefined));
-  for (const timer of await timers(on)) expect(timer).toMatch(/^keepalive,(2\d|30)(\.\d+)?sec/);
-  expect(await timers(off)).toEqual([undefined, undefined]);
+  await waitFor("probes on every leg", async () => !(await timers(on.daemon)).includes(undefined));
+  for (const timer of await timers(on.daemon)) expect(timer).toMatch(/^keepalive,(2\d|30)(\.\d+)?sec/);
+  expect(await timers(off.daemon)).toEqual(new Array(6).fill(undefined));
 });
 
 const strace = peer("strace", "strace");

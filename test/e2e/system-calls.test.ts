@@ -62,7 +62,13 @@ async function each(few: number, many: number, count: (n: number) => Promise<Rec
     const difference = names.map((name) => (more[name] ?? 0) - (less[name] ?? 0));
     return difference.reduce((a, b) => a + b, 0) / (many - few);
   };
-  return { data: cost("recvfrom", "sendto", "recvmsg", "sendmsg"), all: cost(...Object.keys(more)) };
+  const names = Object.keys(more);
+  return {
+    data: cost("recvfrom", "sendto", "recvmsg", "sendmsg"),
+    all: cost(...names),
+    // How much comes between two waits is a matter of luck.
+    withoutWaits: cost(...names.filter((name) => !name.startsWith("epoll_p"))),
+  };
 }
 
 test.skipIf(strace === null)(
@@ -86,7 +92,7 @@ test.skipIf(strace === null)(
   },
 );
 
-test.skipIf(strace === null)("a connection with one answer takes at most 35 calls", async () => {
+test.skipIf(strace === null)("a connection with one answer takes at most 29 calls, waits apart", async () => {
   const answer = (socket: Socket) => void socket.once("data", () => void socket.end("an answer"));
   const ask = (connections: number): Work => {
     return async (client) => {
@@ -100,7 +106,7 @@ test.skipIf(strace === null)("a connection with one answer takes at most 35 call
   };
   const cost = await each(50, 550, (connections) => calls(answer, ask(connections)));
   expect(cost.data).toBeGreaterThan(5);
-  expect(cost.all).toBeLessThan(35);
+  expect(cost.withoutWaits).toBeLessThan(29.5);
 });
 
 test.skipIf(strace === null).each(["down", "up"] as const)(

@@ -39,6 +39,7 @@ function dialer(target: Address, timeout = 10_000) {
     tcpKeepalive: 0,
     unsentBytes: () => 0,
     setSendBuffer: () => {},
+    setKeepAlive: () => {},
     lookSoon: () => {},
   };
   const dial = (name: string): Dial => {

@@ -24,6 +24,7 @@ function pair(
     tcpKeepalive,
     unsentBytes: (fd) => peerOf(fd)?.unsent ?? 0,
     setSendBuffer: (fd, bytes) => void peerOf(fd)?.sendBuffers.push(bytes),
+    setKeepAlive: (fd, idle) => void peerOf(fd)?.keepAlive.push(idle),
     lookSoon: () => lookout.lookSoon(),
   };
   const client = new Leg("client", kinds.client ?? "tcp", owner, around);
@@ -390,12 +391,12 @@ test("TCP peers are probed from half a second on, once, and what is over by then
   finish(short);
   const lasting = pair({ backend: "unix" });
   jest.advanceTimersByTime(400);
-  expect(lasting.clientPeer.keepAlive).toBeNull();
+  expect(lasting.clientPeer.keepAlive).toEqual([]);
   jest.advanceTimersByTime(200);
   lasting.backendPeer.close();
   jest.advanceTimersByTime(2_000);
-  expect([lasting.clientPeer.keepAlive, lasting.backendPeer.keepAlive]).toEqual([60_000, null]);
-  expect([short.clientPeer.keepAlive, short.backendPeer.keepAlive]).toEqual([null, null]);
+  expect([lasting.clientPeer.keepAlive, lasting.backendPeer.keepAlive]).toEqual([[60_000], []]);
+  expect([short.clientPeer.keepAlive, short.backendPeer.keepAlive]).toEqual([[], []]);
   finish(lasting);
 });
 
@@ -405,8 +406,8 @@ test("a backend that comes late is probed too; nobody is where probes are off", 
   late.backend.attach(late.backendPeer);
   const off = pair({}, { tcpKeepalive: Number.POSITIVE_INFINITY });
   jest.advanceTimersByTime(1_000);
-  expect([late.clientPeer.keepAlive, late.backendPeer.keepAlive]).toEqual([60_000, 60_000]);
-  expect([off.clientPeer.keepAlive, off.backendPeer.keepAlive]).toEqual([null, null]);
+  expect([late.clientPeer.keepAlive, late.backendPeer.keepAlive]).toEqual([[60_000], [60_000]]);
+  expect([off.clientPeer.keepAlive, off.backendPeer.keepAlive]).toEqual([[], []]);
   finish(late);
   finish(off);
 });

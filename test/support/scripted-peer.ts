@@ -23,8 +23,8 @@ export class ScriptedPeer implements Peer {
   written = 0;
   unsent = 0;
   paused = false;
-  /** The silence after which it is probed, in milliseconds; null while it is not. */
-  keepAlive: number | null = null;
+  /** Each silence after which it was to be probed, in milliseconds. */
+  keepAlive: number[] = [];
   /** Each size that its send buffer was set to. */
   sendBuffers: number[] = [];
   state: "open" | "shut" | "ended" | "reset" | "gone" = "open";
@@ -69,12 +69,6 @@ export class ScriptedPeer implements Peer {
 
   resume(): void {
     this.paused = false;
-  }
-
-  setKeepAlive(enable: boolean, delay: number): boolean {
-    if (this.keepAlive !== null) throw this.#fault("asked for probes twice");
-    this.keepAlive = enable ? delay : null;
-    return true;
   }
 
   /** Sends the leg the next `length` bytes. */
@@ -156,6 +150,10 @@ export class ScriptedOwner implements ConnectionOwner {
 
   setSendBuffer(fd: number, bytes: number): void {
     this.peers.get(fd)?.sendBuffers.push(bytes);
+  }
+
+  setKeepAlive(fd: number, idle: number): void {
+    this.peers.get(fd)?.keepAlive.push(idle);
   }
 
   cancelDial(dial: Dial): void {
