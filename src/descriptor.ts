@@ -52,19 +52,15 @@ const longestIdle = 32_767;
 export function setKeepAlive(fd: number, idle: number): void {
   const { SOL_SOCKET, SO_KEEPALIVE, IPPROTO_TCP, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT } = constants;
   const seconds = Math.min(Math.max(1, Math.round(idle / 1_000)), longestIdle);
-  for (const [level, option, value] of [
-    [SOL_SOCKET, SO_KEEPALIVE, 1],
-    [IPPROTO_TCP, TCP_KEEPIDLE, seconds],
-    [IPPROTO_TCP, TCP_KEEPINTVL, 1],
-    [IPPROTO_TCP, TCP_KEEPCNT, 10],
-  ] as const) {
-    libc.setsockopt(fd, level, option, new Int32Array([value]), 4);
-  }
+  setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  setOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
+  setOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+  setOption(fd, IPPROTO_TCP, TCP_KEEPCNT, 10);
 }
 
 /** Lets the kernel keep up to `bytes` that are sent and not taken yet; it caps this (net.core.wmem_max, kern.ipc.maxsockbuf). */
 export function setSendBuffer(fd: number, bytes: number): void {
-  libc.setsockopt(fd, constants.SOL_SOCKET, constants.SO_SNDBUF, new Int32Array([bytes]), 4);
+  setOption(fd, constants.SOL_SOCKET, constants.SO_SNDBUF, bytes);
 }
 
 /** Bytes that the peer has not taken yet (SIOCOUTQ in tcp(7) and unix(7); SO_NWRITE on macOS); 0 when it cannot be told. */
@@ -87,7 +83,7 @@ export function receiveInto(fd: number, buffer: Uint8Array, length: number): num
 
 /** Limits what the kernel receives ahead of reads to about `bytes` (SO_RCVBUF in socket(7); Linux doubles it). */
 export function setReceiveBuffer(fd: number, bytes: number): void {
-  libc.setsockopt(fd, constants.SOL_SOCKET, constants.SO_RCVBUF, new Int32Array([bytes]), 4);
+  setOption(fd, constants.SOL_SOCKET, constants.SO_RCVBUF, bytes);
 }
 
 /** Binds and listens by itself. The caller owns the descriptor. Throws an Error with the system's `errno` and its name as `code`. */
@@ -95,7 +91,7 @@ export function bindListener(address: Address, backlog: number): number {
   const { family, name } = encodeAddress(address, platform);
   const fd = libc.socket(family, constants.SOCK_STREAM, 0);
   if (fd < 0) throw systemError("socket");
-  libc.setsockopt(fd, constants.SOL_SOCKET, constants.SO_REUSEADDR, new Int32Array([1]), 4);
+  setOption(fd, constants.SOL_SOCKET, constants.SO_REUSEADDR, 1);
   if (libc.bind(fd, name, name.length) < 0 || libc.listen(fd, backlog) < 0) {
     const error = systemError("bind");
     libc.close(fd);
@@ -120,6 +116,10 @@ export function connectUnix({ family, name }: SocketName): number {
 }
 
 const answer = new Int32Array(1);
+
+function setOption(fd: number, level: number, option: number, value: number): void {
+  libc.setsockopt(fd, level, option, new Int32Array([value]), 4);
+}
 
 function getOption(fd: number, option: number): number | undefined {
   const value = new Int32Array(1);
