@@ -29,7 +29,7 @@ export function receive(leg: Leg, chunk: Uint8Array): void {
   if (fd !== undefined && leg.role === "backend" && leg.kind === "tcp") setReceiveBuffer(fd, receiveBuffer);
   leg.receive(chunk);
   receiveWaiting(leg);
-  leg.follow();
+  leg.intake.follow();
 }
 
 /**

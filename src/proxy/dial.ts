@@ -180,7 +180,7 @@ export class Dialer {
 
   #enqueue(dial: Dial): void {
     // A client that has to wait for the program is not read.
-    if (this.#state === "waiting") dial.leg.other.pause();
+    if (this.#state === "waiting") dial.leg.other.intake.pause();
     this.#outage?.holdsUp(dial.order);
     const later = this.#waiting.findIndex((other) => other.order > dial.order);
     this.#waiting.splice(later < 0 ? this.#waiting.length : later, 0, dial);

@@ -1,5 +1,5 @@
-import { receiveWaiting } from "./bulk.ts";
 import type { Dial } from "./dial.ts";
+import { Intake } from "./intake.ts";
 import { Lingering } from "./lingering.ts";
 import type { Peer } from "./peer.ts";
 import { poll } from "./poll.ts";
@@ -20,10 +20,6 @@ const early = 65_536;
  * time for a gigabyte), macOS 8: with the buffer forced down to that, Linux moves a quarter at 3.6 times the CPU time.
  */
 const unixSendBuffer = 256 * 1024;
-/** A TCP peer that has not taken so many bytes is slow: Linux keeps up to 4 MB, and Bun reads up to 512 KB at a time. */
-const farAhead = 2 ** 21;
-/** Milliseconds between the reads for a slow one: they grow from one, in which 2 MB would be 16 Gbit/s. */
-const longestRest = 16;
 
 /**
  * One side of a connection: a socket, what is queued for it, and which ends have been seen. What it receives goes to
@@ -33,6 +29,7 @@ const longestRest = 16;
  */
 export class Leg {
   other!: Leg;
+  readonly intake: Intake = new Intake(this);
   /** The dial that is to bring this leg's socket, while it is under way. */
   dial: Dial | null = null;
   /** Bytes received from the peer. */
@@ -46,15 +43,11 @@ export class Leg {
   /** `ending` and `resetting` wait until all is delivered; `shut` takes no more data. */
   #writing: "open" | "ending" | "resetting" | "shut" = "open";
   #socket: "dialing" | "open" | "closed" = "dialing";
-  #paused = false;
   #queue: Uint8Array[] = [];
   #cancelPoll: (() => void) | undefined;
   #probed = false;
   #roomy = false;
   #lingering: Lingering | undefined;
-  #restTimer: Timer | undefined;
-  #following = false;
-  #nextTurn: ReturnType<typeof setImmediate> | undefined;
 
   constructor(
     readonly role: "client" | "backend",
@@ -63,6 +56,16 @@ export class Leg {
     readonly owner: LegOwner,
     readonly around: Surroundings,
   ) {}
+
+  /** Null before there is a socket, and behind its end. */
+  get peer(): Peer | null {
+    return this.#peer;
+  }
+
+  /** Are there bytes that the peer's kernel buffer has not taken yet? */
+  get queued(): boolean {
+    return this.#queue.length > 0;
+  }
 
   get closed(): boolean {
     return this.#socket === "closed";
@@ -109,7 +112,7 @@ export class Leg {
 
   /** The descriptor to read from while what the peer sends goes straight on to the other side; undefined while it does not. */
   get flowing(): number | undefined {
-    const flows = this.#reading === "open" && !this.#paused && this.other.#queue.length === 0;
+    const flows = this.#reading === "open" && !this.intake.paused && !this.other.queued;
     return flows ? this.#peer?.fd : undefined;
   }
 
@@ -132,7 +135,7 @@ export class Leg {
       if (count > 0) [chunk, lent] = [new Uint8Array(chunk.subarray(count)), false];
     }
     this.#queue.push(lent ? chunk.slice() : chunk);
-    if (this.#peer !== null || this.other.received >= early) this.other.pause();
+    if (this.#peer !== null || this.other.received >= early) this.other.intake.pause();
   }
 
   #makeRoom(fd: number): void {
@@ -155,7 +158,7 @@ export class Leg {
       }
       this.#queue.shift();
     }
-    this.other.resume();
+    this.other.intake.resume();
     this.#finishWriting();
   }
 
@@ -192,58 +195,10 @@ export class Leg {
     else this.#closePeer();
   }
 
-  pause(): void {
-    if (this.#paused || this.#peer === null) return;
-    this.#paused = true;
-    this.#peer.pause();
-  }
-
-  resume(interval = 1): void {
-    if (!this.#paused || this.#peer === null || this.other.#queue.length > 0) return;
-    this.#paused = false;
-    const before = this.received;
-    receiveWaiting(this);
-    if (this.#paused) return;
-    if (this.#following && this.received > before) return this.#readNextTurn();
-    this.#following = false;
-    if (!this.#rest(interval)) this.#peer?.resume();
-  }
-
-  /** Much data is on its way: it is read here, once in each turn of the event loop, until a turn brings none. */
-  follow(): void {
-    if (this.#paused) return;
-    this.#following = true;
-    this.#readNextTurn();
-  }
-
-  #readNextTurn(): void {
-    this.pause();
-    clearImmediate(this.#nextTurn);
-    this.#nextTurn = setImmediate(() => this.resume());
-  }
-
-  /**
-   * Keeps Bun from reading while the other side has a lot to take: what comes meanwhile is read in small pieces. Returns
-   * whether it does.
-   */
-  #rest(interval: number): boolean {
-    if (!this.#farAhead) return false;
-    this.pause();
-    clearTimeout(this.#restTimer);
-    this.#restTimer = setTimeout(() => this.resume(Math.min(interval * 2, longestRest)), interval);
-    return true;
-  }
-
-  /** Is so much on its way to the other side that a large read may not fit into its kernel buffer any more? */
-  get #farAhead(): boolean {
-    const { other } = this;
-    return other.#peer !== null && other.kind === "tcp" && this.around.unsentBytes(other.#peer.fd) >= farAhead;
-  }
-
   /** The peer takes nothing any more: what comes for it is read and thrown away until its own end shows. */
   #dropQueue(): void {
     this.#queue = [];
-    this.other.resume();
+    this.other.intake.resume();
     if (this.#writing === "resetting") return this.abort();
     this.#writing = "shut";
     if (this.#reading === "ended") this.#closePeer();
@@ -302,10 +257,9 @@ export class Leg {
     this.#writing = "shut";
     this.#queue = [];
     this.#cancelPoll?.();
-    clearTimeout(this.#restTimer);
-    clearImmediate(this.#nextTurn);
+    this.intake.stop();
     // What still comes from the other side has nowhere to go, and must not stay unread there.
-    this.other.resume();
+    this.other.intake.resume();
     this.owner.legClosed(this);
   }
 }

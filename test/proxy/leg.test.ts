@@ -328,7 +328,7 @@ test("a peer whose socket tells of no close is closed once both directions are o
 
 test("a client that ends although paused, before there is a backend, is not left paused", () => {
   const { client, backend, clientPeer, backendPeer } = pair({}, { backendAttached: false });
-  client.pause();
+  client.intake.pause();
   clientPeer.data(10);
   client.end();
   backend.attach(backendPeer);
@@ -450,7 +450,7 @@ async function fewTurns(): Promise<void> {
 
 test("a transfer is read turn by turn until one brings none, then Bun reads again", async () => {
   const legs = pair();
-  legs.backend.follow();
+  legs.backend.intake.follow();
   expect(legs.backendPeer.paused).toBe(true);
   await fewTurns();
   expect(legs.backendPeer.paused).toBe(false);
@@ -462,7 +462,7 @@ test("a client that has much to take yet keeps its program from being read at wi
   // The look at what lasts is over.
   jest.advanceTimersByTime(500);
   legs.clientPeer.unsent = 2 ** 21;
-  legs.backend.follow();
+  legs.backend.intake.follow();
   await fewTurns();
   expect(legs.backendPeer.paused).toBe(true);
   jest.advanceTimersByTime(100);
@@ -479,7 +479,7 @@ test("a client that has much to take yet keeps its program from being read at wi
 test("a client that takes nothing any more while its program is kept back keeps it back until it does", async () => {
   const legs = pair();
   legs.clientPeer.unsent = 2 ** 21;
-  legs.backend.follow();
+  legs.backend.intake.follow();
   await fewTurns();
   legs.clientPeer.room = 0;
   legs.backendPeer.data(1_000);
@@ -494,7 +494,7 @@ test("a client that takes nothing any more while its program is kept back keeps 
 
 test("a leg that is closed while it is followed is left alone", async () => {
   const legs = pair();
-  legs.backend.follow();
+  legs.backend.intake.follow();
   legs.backendPeer.close();
   await fewTurns();
   expect(legs.client.closed || legs.backend.closed).toBe(true);
