@@ -11,14 +11,14 @@ export interface ClientEnds {
 
 /** The 12 bytes that a version 2 header begins with. */
 const signature = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a];
-/** Version 2, command PROXY. */
-const versionAndCommand = 0x21;
+/** Version 2 with the command PROXY, or LOCAL where there is no address: receivers refuse PROXY with AF_UNSPEC (HAProxy does). */
+const versionAndCommand = { proxy: 0x21, local: 0x20 };
 /** Address family and transport: AF_UNSPEC, TCP over IPv4, TCP over IPv6. */
 const families = { unknown: 0x00, tcp4: 0x11, tcp6: 0x21 };
 
 /**
  * The header of HAProxy's PROXY protocol (proxy-protocol.txt, version 1 in 2.1, version 2 in 2.2) for a client, or for one without an IP
- * address (null: a Unix client), which is UNKNOWN or AF_UNSPEC. IPv4-mapped addresses go out as IPv4, scope ids not at all.
+ * address (null: a Unix client), which is UNKNOWN, or LOCAL with AF_UNSPEC. IPv4-mapped addresses go out as IPv4, scope ids not at all.
  */
 export function encodeProxyHeader(version: "v1" | "v2", client: ClientEnds | null): Uint8Array {
   const source = plain(client?.remoteAddress);
@@ -31,7 +31,7 @@ export function encodeProxyHeader(version: "v1" | "v2", client: ClientEnds | nul
       : "PROXY UNKNOWN";
     return Buffer.from(`${line}\r\n`, "latin1");
   }
-  if (!known) return Uint8Array.from([...signature, versionAndCommand, families.unknown, 0, 0]);
+  if (!known) return Uint8Array.from([...signature, versionAndCommand.local, families.unknown, 0, 0]);
   const bytes = family === 4 ? (host: string) => host.split(".").map(Number) : ipv6Bytes;
   const addresses = [
     ...bytes(source),
@@ -40,7 +40,7 @@ export function encodeProxyHeader(version: "v1" | "v2", client: ClientEnds | nul
     ...uint16(client.localPort),
   ];
   const kind = family === 4 ? families.tcp4 : families.tcp6;
-  return Uint8Array.from([...signature, versionAndCommand, kind, ...uint16(addresses.length), ...addresses]);
+  return Uint8Array.from([...signature, versionAndCommand.proxy, kind, ...uint16(addresses.length), ...addresses]);
 }
 
 /** Without scope id (RFC 4007, 11) and not mapped to IPv6 (RFC 4291, 2.5.5.2). */

@@ -75,7 +75,7 @@ describe("PROXY protocol version 2", () => {
     ]);
   });
 
-  test("has the family AF_UNSPEC and no addresses for a Unix client", () => {
-    expect(header(null)).toEqual([...signature, 0x21, 0x00, 0, 0]);
+  test("is LOCAL with the family AF_UNSPEC and no addresses for a Unix client", () => {
+    expect(header(null)).toEqual([...signature, 0x20, 0x00, 0, 0]);
   });
 });
