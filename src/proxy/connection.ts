@@ -1,4 +1,5 @@
 import type { Dial } from "./dial.ts";
+import { Inactivity } from "./inactivity.ts";
 import { Leg, type LegOwner } from "./leg.ts";
 import type { Peer } from "./peer.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -16,6 +17,7 @@ export type Outcome =
   | "in order"
   | "reset by the client"
   | "reset by the program"
+  | "upload undelivered"
   | "not connected"
   | "idle"
   | "stopped";
@@ -25,8 +27,7 @@ export class Connection implements LegOwner {
   readonly client: Leg;
   readonly backend: Leg;
   outcome: Outcome = "in order";
-  /** The sweeps' memory: bytes that had moved, and when that was first seen. */
-  seen = { bytes: -1, since: 0 };
+  #inactivity = new Inactivity();
 
   constructor(
     readonly owner: ConnectionOwner,
@@ -71,9 +72,16 @@ export class Connection implements LegOwner {
     this.backend.look(now);
   }
 
-  /** Bytes that have moved in either direction. */
-  get bytes(): number {
-    return this.client.received + this.client.sent + this.backend.received + this.backend.sent;
+  /** Milliseconds since the last look that saw bytes move, in either direction. */
+  quietFor(now: number): number {
+    const { client, backend } = this;
+    return this.#inactivity.lasting(now, client.received + client.sent + backend.received + backend.sent);
+  }
+
+  /** Counts inactivity from now on only. */
+  restartInactivity(now: number): void {
+    this.#inactivity = new Inactivity();
+    this.quietFor(now);
   }
 
   get halfClosed(): boolean {
@@ -97,6 +105,10 @@ export class Connection implements LegOwner {
   wasReset(leg: Leg): void {
     if (this.outcome === "in order")
       this.outcome = leg.role === "client" ? "reset by the client" : "reset by the program";
+  }
+
+  uploadLost(): void {
+    if (this.outcome === "in order") this.outcome = "upload undelivered";
   }
 
   legClosed(leg: Leg): void {

@@ -1,4 +1,5 @@
 import type { Dial } from "./dial.ts";
+import { Inactivity } from "./inactivity.ts";
 import { Intake } from "./intake.ts";
 import { Lingering } from "./lingering.ts";
 import type { Peer } from "./peer.ts";
@@ -11,6 +12,8 @@ export interface LegOwner {
   legClosed(leg: Leg): void;
   /** The peer has broken the connection off. */
   wasReset(leg: Leg): void;
+  /** A client is about to be reset because bytes of its upload can never be delivered. */
+  uploadLost(): void;
 }
 
 /** Bytes that are kept of a client before its backend is there. Pausing at once costs six system calls for each TCP connect. */
@@ -20,6 +23,9 @@ const early = 65_536;
  * time for a gigabyte), macOS 8: with the buffer forced down to that, Linux moves a quarter at 3.6 times the CPU time.
  */
 const unixSendBuffer = 256 * 1024;
+
+/** Milliseconds for which a reset waits while the peer's kernel acknowledges nothing. */
+const deliveryLimit = 60_000;
 
 /**
  * One side of a connection: a socket, what is queued for it, and which ends have been seen. What it receives goes to
@@ -44,6 +50,8 @@ export class Leg {
   #writing: "open" | "ending" | "resetting" | "shut" = "open";
   #socket: "dialing" | "open" | "closed" = "dialing";
   #queue: Uint8Array[] = [];
+  /** The length of what `prepend` put before the other side's bytes. */
+  #header = 0;
   #cancelPoll: (() => void) | undefined;
   #probed = false;
   #roomy = false;
@@ -81,6 +89,16 @@ export class Leg {
     return this.#queue.length === 0 && (this.#peer === null || this.around.unsentBytes(this.#peer.fd) === 0);
   }
 
+  /** Bytes of the other side that this peer's kernel has not taken; what it took and the peer left unread does not count. */
+  get undelivered(): number {
+    return this.other.received - Math.max(0, this.sent - this.#header);
+  }
+
+  /** Those that it will never take. */
+  get #lost(): number {
+    return this.#writing === "shut" ? this.undelivered : 0;
+  }
+
   /** Has a direction ended, whether or not the peer has taken everything yet? */
   get halfClosed(): boolean {
     return this.#reading === "ended" || this.#writing !== "open";
@@ -88,6 +106,7 @@ export class Leg {
 
   /** Puts `header` ahead of all that will be sent. */
   prepend(header: Uint8Array): void {
+    this.#header = header.length;
     this.#queue.unshift(header);
   }
 
@@ -124,7 +143,7 @@ export class Leg {
 
   /** Sends to the peer, or queues what it does not take yet and stops the other side meanwhile. */
   send(chunk: Uint8Array, lent = false): void {
-    if (this.#writing === "shut") return;
+    if (this.#writing === "shut") return this.#tellOfLoss();
     if (this.#peer !== null && this.#queue.length === 0) {
       const count = this.#peer.write(chunk);
       if (count < 0) return this.#dropQueue();
@@ -166,9 +185,9 @@ export class Leg {
   end(): void {
     if (this.#reading === "ended") return;
     this.#reading = "ended";
-    this.other.#endWriting("ending");
     // Both directions are over: the socket is not needed for anything.
     if (this.#writing === "shut") this.#closePeer();
+    this.other.#endWriting("ending");
   }
 
   /** The socket is closed; `error` is there when that was not in order. */
@@ -180,7 +199,6 @@ export class Leg {
     this.#forgetPeer();
     if (reset && this.role === "client") return this.other.abort();
     this.other.#endWriting(reset ? "resetting" : "ending");
-    this.other.#nobodyLeft();
   }
 
   /** Resets the peer now; nothing queued is delivered. */
@@ -189,9 +207,10 @@ export class Leg {
     this.#forgetPeer();
   }
 
-  /** Closes the peer now: in order if it has all that there was for it, else by a reset, so that it can tell. */
+  /** Closes the peer now: in order if it has all that there was for it and was heard in full, else by a reset, so that it can tell. */
   hangUp(): void {
-    if (this.pending) this.abort();
+    if (this.role === "client" && this.other.undelivered > 0) this.#resetForLoss();
+    else if (this.pending) this.abort();
     else this.#closePeer();
   }
 
@@ -201,8 +220,8 @@ export class Leg {
     this.other.intake.resume();
     if (this.#writing === "resetting") return this.abort();
     this.#writing = "shut";
-    if (this.#reading === "ended") this.#closePeer();
-    else this.#nobodyLeft();
+    if (this.#reading === "ended") return this.#closePeer();
+    this.#nobodyLeft();
   }
 
   #endWriting(how: "ending" | "resetting"): void {
@@ -215,6 +234,11 @@ export class Leg {
   /** All that was received for this peer is in the kernel's hands. */
   #finishWriting(): void {
     if (this.#writing !== "ending") return;
+    // Once both sides have sent FIN, a reset goes unnoticed.
+    if (this.role === "client" && this.#reading === "ended" && this.other.#lost > 0) {
+      this.#writing = "resetting";
+      return this.#resetWhenDelivered();
+    }
     this.#writing = "shut";
     if (this.#reading === "ended" || (this.other.closed && this.role === "backend")) return this.#closePeer();
     this.#peer?.shutdown();
@@ -231,18 +255,48 @@ export class Leg {
 
   #endLingering(now: number): void {
     if (this.#lingering === undefined || this.#peer === null) return;
-    const over = this.#lingering.isOver(now, this.received);
-    if (over && this.around.unsentBytes(this.#peer.fd) === 0) this.#closePeer();
+    if (!this.#lingering.isOver(now, this.received)) return this.around.lookSoon();
+    if (this.other.#lost > 0) {
+      this.#lingering = undefined;
+      this.#writing = "resetting";
+      return this.#resetWhenDelivered();
+    }
+    if (this.around.unsentBytes(this.#peer.fd) === 0) this.#closePeer();
     else this.around.lookSoon();
+  }
+
+  /**
+   * Bytes of the client's cannot be delivered any more. A client that was never answered is reset at once. One that was goes
+   * on being read for a while: a reset in the middle of its upload would cost it the answer (RFC 9112, 9.6).
+   */
+  #tellOfLoss(): void {
+    // A write may fail while the answer waits to be read.
+    const answering = this.#reading === "open" && !this.closed;
+    if (this.role === "client" || answering || this.received > 0 || this.#lost === 0 || this.other.closed) return;
+    this.other.#resetForLoss();
+  }
+
+  #resetForLoss(): void {
+    this.owner.uploadLost();
+    this.abort();
   }
 
   /** A cut-off answer must not look whole, and what came before the cut must arrive: so the reset waits for the queues. */
   #resetWhenDelivered(): void {
-    const start = performance.now();
+    const delivery = new Inactivity();
+    const stalled = (now: number) => delivery.lasting(now, this.#acknowledged) >= deliveryLimit;
     this.#cancelPoll = poll(
-      (now) => this.delivered || now - start >= this.around.deliveryTimeout,
-      () => this.abort(),
+      (now) => this.delivered || stalled(now),
+      () => {
+        if (this.role === "client" && this.other.#lost > 0) this.#resetForLoss();
+        else this.abort();
+      },
     );
+  }
+
+  /** Bytes that the peer's kernel has acknowledged. */
+  get #acknowledged(): number {
+    return this.#peer === null ? this.sent : this.sent - this.around.unsentBytes(this.#peer.fd);
   }
 
   #closePeer(): void {
@@ -261,5 +315,7 @@ export class Leg {
     // What still comes from the other side has nowhere to go, and must not stay unread there.
     this.other.intake.resume();
     this.owner.legClosed(this);
+    this.other.#nobodyLeft();
+    this.#tellOfLoss();
   }
 }

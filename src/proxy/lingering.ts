@@ -1,5 +1,7 @@
+import { Inactivity } from "./inactivity.ts";
+
 /** How long a client may stay silent after its server has gone before it is closed, and how long it may go on sending. */
-const quiet = 5_000;
+const silenceLimit = 5_000;
 const limit = 30_000;
 
 /**
@@ -8,17 +10,15 @@ const limit = 30_000;
  */
 export class Lingering {
   readonly #start = performance.now();
-  #quietSince = this.#start;
-  #received: number;
+  readonly #silence = new Inactivity();
 
   /** `received` counts the bytes that the client has sent. */
   constructor(received: number) {
-    this.#received = received;
+    this.#silence.lasting(this.#start, received);
   }
 
-  /** To be asked now and then: is it time to close? */
+  /** Whether it is time to close; to be asked now and then. */
   isOver(now: number, received: number): boolean {
-    if (received !== this.#received) [this.#quietSince, this.#received] = [now, received];
-    return now - this.#quietSince >= quiet || now - this.#start >= limit;
+    return this.#silence.lasting(now, received) >= silenceLimit || now - this.#start >= limit;
   }
 }

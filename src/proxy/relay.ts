@@ -8,13 +8,13 @@ import { Connection, type ConnectionOwner } from "./connection.ts";
 import { type Dial, Dialer } from "./dial.ts";
 import type { Leg } from "./leg.ts";
 import { Listener } from "./listener.ts";
+import { LossReport } from "./loss-report.ts";
 import { encodeProxyHeader } from "./proxy-protocol.ts";
 import { explainFailure } from "./target.ts";
 
 /** How the relay is to behave; durations in milliseconds, Infinity for never. */
 export interface RelaySettings {
   connectTimeout: number;
-  stopTimeout: number;
   maxConnections: number;
   tcpKeepalive: number;
   idleTimeout: number;
@@ -49,7 +49,6 @@ interface ActiveRoute {
 
 /** Accepts clients and connects each with the program: the set of all connections and its limits. Owns the sockets. */
 export class Relay implements ConnectionOwner {
-  readonly deliveryTimeout: number;
   readonly tcpKeepalive: number;
   readonly unsentBytes = unsentBytes;
   readonly setSendBuffer = setSendBuffer;
@@ -59,6 +58,7 @@ export class Relay implements ConnectionOwner {
   readonly #routes: ActiveRoute[];
   readonly #connections = new Set<Connection>();
   readonly #becameIdle = Promise.withResolvers<void>();
+  readonly #losses: LossReport;
   #state: "accepting" | "stopped" = "stopped";
   #sweeper: Timer | undefined;
   #lookout: Timer | undefined;
@@ -69,9 +69,9 @@ export class Relay implements ConnectionOwner {
     readonly settings: RelaySettings,
     readonly log: Log,
   ) {
-    this.deliveryTimeout = settings.stopTimeout;
     this.tcpKeepalive = settings.tcpKeepalive;
     this.idle = this.#becameIdle.promise;
+    this.#losses = new LossReport(log);
     this.#routes = routes.map(({ sockets, target }) => {
       const dialer = new Dialer(target, settings.connectTimeout, handlers, log);
       dialer.onChange = () => this.#adjust();
@@ -117,7 +117,7 @@ export class Relay implements ConnectionOwner {
    */
   async settle(timeout: number, hurry: AbortSignal): Promise<void> {
     const start = performance.now();
-    for (const connection of this.#connections) connection.seen = { bytes: connection.bytes, since: start };
+    for (const connection of this.#connections) connection.restartInactivity(start);
     for (let now = start; now - start < timeout && !hurry.aborted; now = performance.now()) {
       if ([...this.#connections].every((connection) => this.#isSettled(connection, now))) return;
       await Bun.sleep(10);
@@ -129,6 +129,7 @@ export class Relay implements ConnectionOwner {
     this.stopAccepting();
     for (const listener of this.#routes.flatMap(({ listeners }) => listeners)) listener.close();
     for (const connection of this.#connections) connection.hangUp("stopped");
+    this.#losses.close();
   }
 
   lookSoon(): void {
@@ -147,7 +148,10 @@ export class Relay implements ConnectionOwner {
   connectionEnded(connection: Connection): void {
     this.#connections.delete(connection);
     const { client, backend, names, outcome } = connection;
-    this.log.debug(`${names}: ${client.received} bytes up, ${backend.received} bytes down, ended ${outcome}`);
+    const { undelivered } = backend;
+    if (outcome === "upload undelivered") this.#losses.add(undelivered);
+    const loss = undelivered > 0 ? `, ${undelivered} bytes undelivered` : "";
+    this.log.debug(`${names}: ${client.received} bytes up, ${backend.received} bytes down${loss}, ended ${outcome}`);
     this.#adjust();
     this.#startIdleTimer();
   }
@@ -218,19 +222,12 @@ export class Relay implements ConnectionOwner {
     for (const connection of this.#connections) {
       connection.look(now);
       const limit = connection.halfClosed ? Math.min(idleTimeout, halfClosedLimit) : idleTimeout;
-      if (!connection.dialing && this.#quietFor(connection, now) >= limit) connection.hangUp("idle");
+      if (!connection.dialing && connection.quietFor(now) >= limit) connection.hangUp("idle");
     }
   }
 
   #isSettled(connection: Connection, now: number): boolean {
-    return connection.delivered || (!connection.pending && this.#quietFor(connection, now) >= quiet);
-  }
-
-  /** Milliseconds since the connection was first seen with as many bytes as it has now. */
-  #quietFor(connection: Connection, now: number): number {
-    const { bytes } = connection;
-    if (bytes !== connection.seen.bytes) connection.seen = { bytes, since: now };
-    return now - connection.seen.since;
+    return connection.delivered || (!connection.pending && connection.quietFor(now) >= quiet);
   }
 }
 

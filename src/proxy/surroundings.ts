@@ -1,7 +1,5 @@
 /** What a connection's legs have and ask around them: the relay's limits, and what only the system knows of a descriptor. */
 export interface Surroundings {
-  /** Milliseconds that a reset is held back at most while data is on its way; Infinity for no limit. */
-  readonly deliveryTimeout: number;
   /** Milliseconds of silence after which a TCP peer is probed; Infinity for never. */
   readonly tcpKeepalive: number;
   /** Bytes that the peer of `fd` has not taken yet. */

@@ -39,7 +39,6 @@ async function relayTo(kind: "tcp" | "unix", serve: (socket: Socket) => void): P
     [{ sockets: [{ fd, address: listener.address, name: "Socket" }], target }],
     {
       connectTimeout: 5_000,
-      stopTimeout: 5_000,
       maxConnections: 10,
       tcpKeepalive: never,
       idleTimeout: never,

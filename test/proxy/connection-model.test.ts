@@ -19,16 +19,19 @@ type Event =
   | { kind: "wait"; milliseconds: number }
   | { kind: "connect" | "fail" | "hangUp" };
 
-const deliveryTimeout = 15_000;
+/** How long a reset waits while nothing is acknowledged. */
+const deliveryLimit = 60_000;
 
 /** A connection between two scripted peers, and what must be true of it. */
 class Model {
-  readonly owner = new ScriptedOwner(deliveryTimeout);
+  readonly owner = new ScriptedOwner();
   readonly connection: Connection;
   readonly peers: Partial<Record<Side, ScriptedPeer>> = {};
   /** How each peer's data ended, as the peer itself knows it. */
   readonly ends: Record<Side, "open" | "ended" | "reset"> = { client: "open", backend: "open" };
-  resetAt = Number.POSITIVE_INFINITY;
+  /** When the client's kernel took or acknowledged something for the last time. */
+  stillSince = performance.now();
+  #acknowledged = 0;
   hungUp = false;
   failed = false;
   violation: unknown;
@@ -75,11 +78,13 @@ class Model {
     const other = side === "client" ? "backend" : "client";
     const received = this.peers[other]?.delivered ?? 0;
     const whole = peer.written === received;
+    const lost = side === "client" ? peer.delivered - (this.peers.backend?.written ?? 0) : 0;
     if (call === "terminate") {
-      if (this.ends[other] !== "reset") throw new Error(`the ${side} was reset for no reason`);
+      if (this.ends[other] !== "reset" && lost === 0) throw new Error(`the ${side} was reset for no reason`);
       if (side === "backend") return;
-      const waited = performance.now() - this.resetAt >= deliveryTimeout;
-      if (!waited && peer.unsent > 0) throw new Error("the client was reset while data was on its way");
+      const waited = performance.now() - this.stillSince >= deliveryLimit;
+      if (!waited && Math.min(peer.unsent, peer.written) > 0)
+        throw new Error("the client was reset while data was on its way");
       if (!waited && !whole) throw new Error("the client was reset before its data");
     } else if (this.ends[other] === "open" && !(this.ends[side] !== "open" && this.peers[other]?.state === "gone")) {
       throw new Error(`${call} of the ${side}, whose other side has not ended`);
@@ -87,10 +92,23 @@ class Model {
       throw new Error(`${call} of the ${side} before all was written: ${peer.written} of ${received}`);
     } else if (side === "client" && this.ends[other] === "reset") {
       throw new Error(`${call} of the client whose backend was reset: its answer looks whole`);
+    } else if (side === "client" && lost > 0 && this.peers[other]?.state !== "open") {
+      const answered = (this.peers[other]?.delivered ?? 0) > 0;
+      const endedLater = call === "end" && answered && peer.state === "shut" && this.ends.client === "ended";
+      const goesOn = call === "shutdown" && answered && this.ends.client === "open";
+      if (!endedLater && !goesOn) throw new Error(`${call} of the client, ${lost} bytes of whose upload are lost`);
     }
   }
 
   apply(event: Event): void {
+    this.#apply(event);
+    const { client } = this.peers;
+    const acknowledged = client === undefined ? 0 : client.written - client.unsent;
+    if (acknowledged === this.#acknowledged) return;
+    [this.#acknowledged, this.stillSince] = [acknowledged, performance.now()];
+  }
+
+  #apply(event: Event): void {
     switch (event.kind) {
       case "wait":
         jest.advanceTimersByTime(event.milliseconds);
@@ -138,7 +156,6 @@ class Model {
         return;
       case "close": {
         const isReset = event.error && this.leg(event.side).kind === "tcp" && this.ends[event.side] === "open";
-        if (isReset && this.resetAt === Number.POSITIVE_INFINITY) this.resetAt = performance.now();
         if (this.ends[event.side] === "open") this.ends[event.side] = isReset ? "reset" : "ended";
         return peer.close(event.error ? reset : undefined);
       }

@@ -93,15 +93,22 @@ test("a connection is delivered when its program has gone and its client has eve
   connection.hangUp("stopped");
 });
 
-test("bytes count in both directions, as received and as taken", () => {
+test("bytes in either direction, received or taken, end the quiet; so does starting anew", () => {
   const { connection, connect, clientPeer } = accepted();
   const backendPeer = connect();
-  clientPeer.data(3);
-  backendPeer.data(4);
-  expect(connection.bytes).toBe(14);
   clientPeer.room = 0;
-  backendPeer.data(1);
-  expect(connection.bytes).toBe(15);
-  clientPeer.take(1);
-  expect(connection.bytes).toBe(16);
+  const changes = [
+    () => clientPeer.data(3),
+    () => backendPeer.data(4),
+    () => clientPeer.take(4),
+    () => connection.restartInactivity(4_000),
+  ];
+  expect(connection.quietFor(0)).toBe(0);
+  for (const [index, change] of changes.entries()) {
+    const now = (index + 1) * 1_000;
+    expect(connection.quietFor(now - 1)).toBe(999);
+    change();
+    expect(connection.quietFor(now)).toBe(0);
+  }
+  connection.hangUp("stopped");
 });

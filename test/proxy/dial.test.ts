@@ -33,9 +33,8 @@ function dialer(target: Address, timeout = 10_000) {
   const dialer = new Dialer(target, timeout, nothing, log);
   const results: string[] = [];
   const clients = new Map<string, ScriptedPeer>();
-  const owner: LegOwner = { legClosed: () => {}, wasReset: () => {} };
+  const owner: LegOwner = { legClosed: () => {}, wasReset: () => {}, uploadLost: () => {} };
   const around: Surroundings = {
-    deliveryTimeout: 0,
     tcpKeepalive: 0,
     unsentBytes: () => 0,
     setSendBuffer: () => {},

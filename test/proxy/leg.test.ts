@@ -6,7 +6,7 @@ import { Lookout, reset, ScriptedPeer } from "../support/scripted-peer.ts";
 /** Two legs with a scripted peer each; `told` is what their owner was told. */
 function pair(
   kinds: { client?: "tcp" | "unix"; backend?: "tcp" | "unix" } = {},
-  { backendAttached = true, deliveryTimeout = 15_000, tcpKeepalive = 60_000 } = {},
+  { backendAttached = true, tcpKeepalive = 60_000 } = {},
 ) {
   const told: string[] = [];
   const peers = { client: new ScriptedPeer(), backend: new ScriptedPeer() };
@@ -17,10 +17,10 @@ function pair(
       if (leg.other.closed) lookout.stop();
     },
     wasReset: (leg) => told.push(`${leg.role} reset`),
+    uploadLost: () => told.push("upload lost"),
   };
   const peerOf = (fd: number) => [peers.client, peers.backend].find((peer) => peer.fd === fd);
   const around: Surroundings = {
-    deliveryTimeout,
     tcpKeepalive,
     unsentBytes: (fd) => peerOf(fd)?.unsent ?? 0,
     setSendBuffer: (fd, bytes) => void peerOf(fd)?.sendBuffers.push(bytes),
@@ -225,19 +225,24 @@ test("the reset of a TCP server waits for our queue and for the kernel's", () =>
   expect(told).toEqual(["backend reset", "backend closed", "client closed"]);
 });
 
-test("a reset does not wait for longer than the delivery timeout, be it for our queue or the kernel's", () => {
+test("a reset waits as long as something is acknowledged, and for a minute of nothing, be it our queue or the kernel's", () => {
   for (const [room, unsent] of [
     [50, 0],
     [100, 100],
   ] as const) {
-    const { clientPeer, backendPeer } = pair({}, { deliveryTimeout: 2_000 });
+    const { clientPeer, backendPeer } = pair();
     clientPeer.room = room;
     clientPeer.unsent = unsent;
     backendPeer.data(100);
     backendPeer.close(reset);
-    jest.advanceTimersByTime(1_900);
+    for (let minutes = 0; minutes < 10; minutes++) {
+      jest.advanceTimersByTime(59_000);
+      if (room < 100) clientPeer.take(1);
+      else clientPeer.unsent--;
+    }
+    jest.advanceTimersByTime(59_000);
     expect(clientPeer.calls).toEqual([]);
-    jest.advanceTimersByTime(500);
+    jest.advanceTimersByTime(1_500);
     expect(clientPeer.calls).toEqual(["terminate"]);
   }
 });
@@ -353,25 +358,148 @@ test("a client whose server has gone is closed once it has been silent for five 
   backendPeer.data(100);
   backendPeer.close();
   expect(clientPeer.calls).toEqual(["shutdown"]);
-  jest.advanceTimersByTime(4_000);
-  clientPeer.data(10);
   jest.advanceTimersByTime(4_500);
   expect(clientPeer.calls).toEqual(["shutdown"]);
   jest.advanceTimersByTime(1_000);
   expect([clientPeer.calls, client.closed]).toEqual([["shutdown", "end"], true]);
 });
 
-test("a client that goes on sending to a server that has gone is closed after thirty seconds", () => {
-  const { client, clientPeer, backendPeer } = pair();
+test.each(["tcp", "unix"] as const)(
+  "a client whose server (%s) goes without an answer is reset at its first byte that cannot be delivered",
+  (kind) => {
+    const { client, backend, clientPeer, backendPeer, told } = pair({ backend: kind });
+    clientPeer.data(1_000);
+    backendPeer.close();
+    expect([clientPeer.calls, backend.undelivered]).toEqual([["shutdown"], 0]);
+    clientPeer.data(7);
+    expect([clientPeer.calls, backend.undelivered]).toEqual([["shutdown", "terminate"], 7]);
+    expect([told, client.closed]).toEqual([["backend closed", "upload lost", "client closed"], true]);
+  },
+);
+
+test("what is queued for a server that goes without an answer resets its client at once, be the server closed or deaf", () => {
+  for (const go of [
+    ({ backendPeer }: ReturnType<typeof pair>) => backendPeer.close(),
+    ({ backend, backendPeer, clientPeer }: ReturnType<typeof pair>) => {
+      backendPeer.dead = -1;
+      backend.drain();
+      expect(clientPeer.calls).toEqual([]);
+      backend.end();
+    },
+  ]) {
+    const legs = pair({ backend: "unix" });
+    legs.backendPeer.room = 10;
+    legs.clientPeer.data(100);
+    go(legs);
+    expect([legs.clientPeer.calls, legs.backend.undelivered]).toEqual([["terminate"], 90]);
+    finish(legs);
+  }
+});
+
+test("an answer that waits to be read when a write fails is not lost", () => {
+  const { clientPeer, backendPeer } = pair({ backend: "unix" });
+  backendPeer.dead = -1;
+  clientPeer.data(100);
+  backendPeer.data(50);
+  backendPeer.close(reset);
+  expect([clientPeer.calls, clientPeer.written]).toEqual([["shutdown"], 50]);
+  clientPeer.data(100);
+  expect(clientPeer.calls).toEqual(["shutdown"]);
+  jest.advanceTimersByTime(6_000);
+  expect(clientPeer.calls).toEqual(["shutdown", "terminate"]);
+});
+
+test("a header that was not sent is no loss of the client's, and one that was is no delivery", () => {
+  for (const sent of [0, 10, 28]) {
+    const legs = pair({}, { backendAttached: false });
+    legs.backend.prepend(new Uint8Array(28));
+    legs.backendPeer.dead = sent === 28 ? null : -1;
+    expect(legs.backend.undelivered).toBe(0);
+    legs.backend.sent = sent;
+    expect(legs.backend.undelivered).toBe(0);
+    legs.client.received = 5;
+    expect(legs.backend.undelivered).toBe(5);
+    legs.client.received = 0;
+    finish(legs);
+  }
+});
+
+test("a client that was answered is read on, and is reset after five seconds of silence where bytes were lost", () => {
+  const { clientPeer, backendPeer, told } = pair({ backend: "unix" });
+  backendPeer.data(100);
   backendPeer.close();
-  for (let seconds = 0; seconds < 29; seconds++) {
+  clientPeer.data(10);
+  jest.advanceTimersByTime(4_000);
+  clientPeer.data(10);
+  jest.advanceTimersByTime(4_500);
+  expect(clientPeer.calls).toEqual(["shutdown"]);
+  jest.advanceTimersByTime(1_000);
+  expect(clientPeer.calls).toEqual(["shutdown", "terminate"]);
+  expect(told).toEqual(["backend closed", "upload lost", "client closed"]);
+});
+
+test("a client that was answered and goes on sending is reset after thirty seconds, but not before it has its answer", () => {
+  const { clientPeer, backendPeer } = pair({ backend: "unix" });
+  backendPeer.data(100);
+  clientPeer.unsent = 50;
+  backendPeer.close();
+  for (let seconds = 0; seconds < 40; seconds++) {
     clientPeer.data(10);
     jest.advanceTimersByTime(1_000);
   }
-  expect(client.closed).toBe(false);
+  expect(clientPeer.calls).toEqual(["shutdown"]);
+  clientPeer.unsent = 0;
+  jest.advanceTimersByTime(300);
+  expect(clientPeer.calls).toEqual(["shutdown", "terminate"]);
+});
+
+test("a client that has our end and ends its upload meanwhile is closed in order", () => {
+  const { client, clientPeer, backendPeer, told } = pair({ backend: "unix" });
+  backendPeer.data(100);
+  backendPeer.close();
   clientPeer.data(10);
-  jest.advanceTimersByTime(2_000);
-  expect([clientPeer.calls, client.closed]).toEqual([["shutdown", "end"], true]);
+  client.end();
+  expect(clientPeer.calls).toEqual(["shutdown", "end"]);
+  expect(told).toEqual(["backend closed", "client closed"]);
+});
+
+test("a client that had ended its upload, part of which is lost, gets its answer and then a reset in place of an end", () => {
+  const { backend, client, clientPeer, backendPeer, told } = pair({ backend: "unix" });
+  backendPeer.room = 10;
+  clientPeer.data(100);
+  client.end();
+  backendPeer.data(50);
+  clientPeer.unsent = 50;
+  backendPeer.close();
+  jest.advanceTimersByTime(10_000);
+  expect([clientPeer.calls, clientPeer.written]).toEqual([[], 50]);
+  clientPeer.unsent = 0;
+  jest.advanceTimersByTime(300);
+  expect([clientPeer.calls, backend.undelivered]).toEqual([["terminate"], 90]);
+  expect(told).toEqual(["backend closed", "upload lost", "client closed"]);
+});
+
+test("a server that takes nothing any more but goes on answering is heard to its end", () => {
+  const { clientPeer, backendPeer, backend } = pair({ backend: "unix" });
+  backendPeer.data(10);
+  backendPeer.dead = -1;
+  clientPeer.data(100);
+  expect([clientPeer.calls, backend.undelivered]).toEqual([[], 100]);
+  backendPeer.data(1_000);
+  backend.end();
+  expect([clientPeer.calls, clientPeer.written]).toEqual([["shutdown"], 1_010]);
+  jest.advanceTimersByTime(6_000);
+  expect(clientPeer.calls).toEqual(["shutdown", "terminate"]);
+});
+
+test("hanging up resets a client whose upload is not delivered, and closes one whose upload is in order", () => {
+  for (const room of [100, 99]) {
+    const legs = pair();
+    legs.backendPeer.room = room;
+    legs.clientPeer.data(100);
+    finish(legs);
+    expect(legs.clientPeer.calls).toEqual([room === 100 ? "end" : "terminate"]);
+  }
 });
 
 test("a slow reader whose server has gone is not closed before it has everything", () => {

@@ -20,7 +20,6 @@ afterEach(() => {
 
 const standard: RelaySettings = {
   connectTimeout: 10_000,
-  stopTimeout: 10_000,
   maxConnections: 100,
   tcpKeepalive: 60_000,
   idleTimeout: Number.POSITIVE_INFINITY,

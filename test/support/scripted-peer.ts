@@ -134,8 +134,6 @@ export class ScriptedOwner implements ConnectionOwner {
   readonly tcpKeepalive = 60_000;
   readonly #lookout = new Lookout(() => [...this.peers.values()].map(({ leg }) => leg));
 
-  constructor(readonly deliveryTimeout = 15_000) {}
-
   get faults(): Error[] {
     return [...this.peers.values()].flatMap(({ faults }) => faults);
   }
