@@ -7,12 +7,22 @@ KEEP ?=
 MINUTES ?= 30
 QUICK ?=
 BENCH ?=
+TEST_PROGRAM ?=
 
 BUN_VERSION := $(shell sed -n 's/.*"bun": "\(.*\)".*/\1/p' package.json)
 BUN := build/bun-$(BUN_VERSION)/bun
 PROGRAM := sbin/launch_socket_server
 SOURCES := $(wildcard src/*.ts src/*/*.ts) package.json bun.lock \
 	scripts/build.ts scripts/deaf-runtime.ts scripts/sign.ts scripts/macho.ts scripts/code-directory.ts
+
+# A program that is built already, to be tested in place of $(PROGRAM); relative to the folder that make was called in.
+ifneq ($(TEST_PROGRAM),)
+override TEST_PROGRAM := $(if $(filter /%,$(TEST_PROGRAM)),$(TEST_PROGRAM),$(or $(PWD),$(CURDIR))/$(TEST_PROGRAM))
+export TEST_PROGRAM
+TESTED :=
+else
+TESTED := $(PROGRAM)
+endif
 
 .PHONY: all
 all: $(PROGRAM)
@@ -39,15 +49,15 @@ build/test/launch_socket_server: $(SOURCES) build/dependencies build/test/liblau
 	@$(BUN) scripts/build.ts --outfile $@ --launchd-library "$(CURDIR)/build/test/liblaunchd.so"
 
 .PHONY: test
-test: $(PROGRAM) build/test/launch_socket_server ## run all tests; T=half-close: those of that name
+test: $(TESTED) build/test/launch_socket_server ## run all tests; T=half-close: those of that name; TEST_PROGRAM=path: on that program
 	@$(BUN) scripts/test.ts $(T)
 
 .PHONY: interop
-interop: $(PROGRAM) ## real clients and servers through this program and directly, compared; T=redis: those of that name
+interop: $(TESTED) ## real clients and servers through this program and directly, compared; T=redis: those of that name
 	@$(BUN) scripts/test.ts --interop $(T)
 
 .PHONY: soak
-soak: $(PROGRAM) ## mixed load for MINUTES (30), watching memory, descriptors and processor time for drift
+soak: $(TESTED) ## mixed load for MINUTES (30), watching memory, descriptors and processor time for drift
 	@$(BUN) scripts/soak.ts $(MINUTES)
 
 .PHONY: check

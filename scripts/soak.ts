@@ -7,7 +7,7 @@
  * Every round ends with a rest, in which what is left is measured.
  */
 import { type Client, order } from "../test/support/client.ts";
-import { Daemon } from "../test/support/daemon.ts";
+import { announceProgramUnderTest, serve } from "../test/support/program-under-test.ts";
 import { bytesFrom } from "../test/support/stream.ts";
 import { freeTarget } from "../test/support/targets.ts";
 import { waitFor } from "../test/support/wait.ts";
@@ -65,12 +65,13 @@ const visits: ((open: typeof connect) => Promise<void>)[] = [
   },
 ];
 
+announceProgramUnderTest();
 const target = freeTarget("unix");
 const backend = Bun.spawn(
   [process.execPath, `${import.meta.dir}/../test/support/faulty-backend.ts`, target.name, "64"],
   { stdio: ["ignore", "inherit", "inherit"] },
 );
-const daemon = await Daemon.start({ options: target.options });
+const daemon = await serve({ options: target.options });
 process.on("exit", () => {
   backend.kill();
   daemon.process.kill("SIGKILL");

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "./support/ports.ts";
-import { run, start } from "./support/program.ts";
+import { run, start } from "./support/program-under-test.ts";
 
 const listen = ["--listen", "127.0.0.1:0"];
 

@@ -1,17 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { quote, reasonOf } from "../src/log.ts";
-import { Run, type StartOptions } from "./support/program.ts";
+import { Command, type CommandOptions } from "./support/command.ts";
 
 const source = JSON.stringify(join(import.meta.dir, "../src/log.ts"));
 
 /** Runs statements that log, in a process whose stderr is the log; `done` on stdout says that it came to its end. */
-function logging(statements: string, options: StartOptions = {}): Run {
+function logging(statements: string, options: CommandOptions = {}): Command {
   const script = `import { log, setLogLevel } from ${source}; ${statements}; console.log("done");`;
-  return new Run([...(options.through ?? []), process.execPath, "-e", script], options);
+  return new Command([process.execPath, "-e", script], options);
 }
 
-const loggedBy = async (statements: string, options: StartOptions = {}): Promise<string> => {
+const loggedBy = async (statements: string, options: CommandOptions = {}): Promise<string> => {
   await using run = logging(statements, options);
   const { code, stdout, stderr } = await run.ended();
   expect([code, stdout]).toEqual([0, "done\n"]);
@@ -63,7 +63,7 @@ describe("log", () => {
 
   test("on a terminal errors and warnings are coloured, unless NO_COLOR is set", async () => {
     const terminal = (env: Record<string, string>) =>
-      new Run(
+      new Command(
         ["script", "-qec", `'${process.execPath}' -e '${`import { log } from ${source}; ${allLevels}`}'`, "/dev/null"],
         { env },
       );

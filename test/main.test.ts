@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, symlinkSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { version } from "../package.json";
 import { Calls } from "./support/calls.ts";
-import { program, Run, type StartOptions } from "./support/program.ts";
+import { Command, type CommandOptions } from "./support/command.ts";
+import { programUnderTest } from "./support/program-under-test.ts";
+
+const program = programUnderTest.path;
 
 let calls: Calls;
 beforeEach(() => {
@@ -19,21 +22,22 @@ describe("without arguments", () => {
     const link = join(calls.folder, "a link");
     symlinkSync(program, link);
     for (const name of [link, `${calls.folder}/../${calls.folder.split("/").at(-1)}/a link`]) {
-      await using run = new Run([name]);
+      await using run = new Command([name]);
       expect(await run.ended()).toEqual(usage(name));
     }
   });
 
   test("also through PATH, by a relative path, and under another name", async () => {
+    const name = basename(program);
     const shell = async (script: string) => {
-      await using run = new Run(["bash", "-c", script, program], { cwd: dirname(program) });
+      await using run = new Command(["bash", "-c", script, program], { cwd: dirname(program) });
       return await run.ended();
     };
-    expect(await shell("PATH=$PWD exec launch_socket_server")).toEqual(usage("launch_socket_server"));
-    expect(await shell("./launch_socket_server")).toEqual(usage("./launch_socket_server"));
+    expect(await shell(`PATH=$PWD exec ${name}`)).toEqual(usage(name));
+    expect(await shell(`./${name}`)).toEqual(usage(`./${name}`));
     expect(await shell('exec -a "-odd name" "$0"')).toEqual(usage("-odd name"));
     const path = relative(calls.folder, program);
-    await using run = new Run([path], { cwd: calls.folder });
+    await using run = new Command([path], { cwd: calls.folder });
     expect(await run.ended()).toEqual(usage(path));
   });
 
@@ -64,7 +68,7 @@ describe("--version and --help", () => {
   test("on a terminal the text is the same, and NO_COLOR is honoured", async () => {
     const plain = (await calls.run(["--help"])).stdout;
     const onTerminal = async (env: Record<string, string>) => {
-      await using run = new Run(["script", "-qec", '"$PROGRAM" --help', "/dev/null"], {
+      await using run = new Command(["script", "-qec", '"$PROGRAM" --help', "/dev/null"], {
         env: { PROGRAM: program, TERM: "xterm", ...env },
       });
       return (await run.ended()).stdout.replaceAll("\r\n", "\n");
@@ -200,7 +204,7 @@ describe("nothing around steers it", () => {
 
 describe("a log that cannot be written", () => {
   const serve = () => ["--listen=127.0.0.1:0", "--log-level=debug", ...calls.touch];
-  const unharmed = async (options: StartOptions) => {
+  const unharmed = async (options: CommandOptions) => {
     expect((await calls.run(serve(), options)).code).toBe(0);
     expect(calls.started).toBe(true);
   };

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Run } from "../support/program.ts";
+import { Command } from "../support/command.ts";
 
 /**
  * launch_activate_socket() with Apple's ABI. The environment's SOCKETS says what the plist has: `Web=ss;Log=d` is two
@@ -82,7 +82,7 @@ async function activate(
     } catch (error) {
       console.log(JSON.stringify({ [error.name]: error.message }));
     }`;
-  await using child = new Run([process.execPath, `--define=LAUNCHD_LIBRARY=${JSON.stringify(built)}`, "-"], {
+  await using child = new Command([process.execPath, `--define=LAUNCHD_LIBRARY=${JSON.stringify(built)}`, "-"], {
     env: environment,
     stdin: Buffer.from(script),
   });

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { type Client, order } from "../support/client.ts";
-import { Daemon } from "../support/daemon.ts";
 import { FaultyBackend, type Order } from "../support/faulty-backend.ts";
+import { serve } from "../support/program-under-test.ts";
 import { bytesFrom } from "../support/stream.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
@@ -43,7 +43,7 @@ for (const kind of ["unix", "tcp"] as const) {
   test(`${kind}: whatever sizes, pieces, pauses and ends, all bytes arrive in order in both directions`, async () => {
     using target = freeTarget(kind);
     using backend = new FaultyBackend(target.address);
-    await using daemon = await Daemon.start({ options: target.options });
+    await using daemon = await serve({ options: target.options });
     const start = daemon.descriptors;
     const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
     console.log(`SEED=${seed}`);

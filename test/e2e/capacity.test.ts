@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import type { Address } from "../../src/address.ts";
 import { type Client, order } from "../support/client.ts";
-import { Daemon } from "../support/daemon.ts";
 import { FaultyBackend, type Order } from "../support/faulty-backend.ts";
+import { serve } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -14,8 +14,8 @@ for (const kind of ["unix", "tcp"] as const) {
   test(`with 64 descriptors for a ${kind} target it serves 60 clients, some at a time, and rests while it is full`, async () => {
     using target = freeTarget(kind);
     using backend = new FaultyBackend(target.address);
-    await using daemon = await Daemon.start({
-      command: ["sh", "-c", 'ulimit -n 64; exec "$0" "$@"'],
+    await using daemon = await serve({
+      through: ["sh", "-c", 'ulimit -n 64; exec "$0" "$@"'],
       options: target.options,
     });
     const idle = daemon.descriptors;
@@ -46,8 +46,8 @@ for (const kind of ["unix", "tcp"] as const) {
 
 test("more connections than the limit on open files allows are not promised", async () => {
   using target = freeTarget("unix");
-  await using daemon = await Daemon.start({
-    command: ["sh", "-c", 'ulimit -n 64; exec "$0" "$@"'],
+  await using daemon = await serve({
+    through: ["sh", "-c", 'ulimit -n 64; exec "$0" "$@"'],
     options: [...target.options, "--max-connections", "1000"],
   });
   expect(daemon.stderr).toMatch(/--max-connections 1000 is more than the limit on open files allows; taking \d+\n/);
@@ -56,8 +56,8 @@ test("more connections than the limit on open files allows are not promised", as
 test("even with hardly any descriptors one client is served after the other", async () => {
   using target = freeTarget("unix");
   using _backend = new FaultyBackend(target.address);
-  await using daemon = await Daemon.start({
-    command: ["sh", "-c", 'ulimit -n 32; exec "$0" "$@"'],
+  await using daemon = await serve({
+    through: ["sh", "-c", 'ulimit -n 32; exec "$0" "$@"'],
     options: target.options,
   });
   const clients = await openMany(10, daemon.address, () => ({ answer: 1_000 }));
@@ -71,7 +71,7 @@ test("even with hardly any descriptors one client is served after the other", as
 test("a burst of 1,000 clients on a Unix backlog of 8 is served", async () => {
   using target = freeTarget("unix");
   using backend = new FaultyBackend(target.address, 8, { accepting: false });
-  await using daemon = await Daemon.start({ options: target.options });
+  await using daemon = await serve({ options: target.options });
   const clients = await openMany(1_000, daemon.address, () => ({ answer: 100 }));
   backend.accept();
   for (const client of clients) {
@@ -87,7 +87,7 @@ test("a burst of 100 clients on a TCP backlog of 8 is served", async () => {
   using target = freeTarget("tcp");
   const backend = Bun.spawn([process.execPath, `${import.meta.dir}/../support/faulty-backend.ts`, target.name, "8"]);
   try {
-    await using daemon = await Daemon.start({ options: target.options });
+    await using daemon = await serve({ options: target.options });
     const clients = await openMany(100, daemon.address, () => ({ answer: 100 }));
     for (const client of clients) {
       await client.over(50_000);
@@ -101,7 +101,7 @@ test("a burst of 100 clients on a TCP backlog of 8 is served", async () => {
 
 test("clients that wait are served in the order in which they came", async () => {
   using target = freeTarget("unix");
-  await using daemon = await Daemon.start({ options: target.options });
+  await using daemon = await serve({ options: target.options });
   const clients: Client[] = [];
   for (let index = 0; index < 200; index++) {
     clients.push(await order(daemon.address, { answer: index + 1 }));

@@ -1,15 +1,19 @@
 /** Every form of plist that the original documented, with the built program, on 127.0.0.1:80, as an unprivileged user. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { chmod, chown, mkdir } from "node:fs/promises";
+import { Command } from "../support/command.ts";
 import { peer } from "../support/peers.ts";
 import { freePort } from "../support/ports.ts";
+import { programUnderTest } from "../support/program-under-test.ts";
 import { Stage, socket } from "../support/stage.ts";
 import { temporaryUser } from "../support/users.ts";
 import { waitFor } from "../support/wait.ts";
 
 const isRoot = process.getuid?.() === 0;
 const nobody = 65534;
+/** Else systemd's protocol, which has no name of the plist for the program and other sentences. */
+const byLaunchd = programUnderTest.activation === "launchd";
 const onPort80 = { Sockets: { Socket: socket("127.0.0.1", 80) } };
 
 interface About {
@@ -35,6 +39,7 @@ describe.skipIf(!isRoot)("a plist of the original (as root: port 80)", () => {
     stage = await Stage.set();
     server = await stage.script("plain-server.ts");
   });
+  afterEach(() => stage.launchd.close());
   afterAll(() => stage[Symbol.asyncDispose]());
 
   test("with a generated path: an unprivileged server answers on port 80", async () => {
@@ -147,18 +152,16 @@ describe.skipIf(!isRoot)("a plist of the original (as root: port 80)", () => {
     await job.unload();
   });
 
-  for (const name of ["Listeners", "listeners"]) {
-    test(`whose socket is called ${name}, as others write it`, async () => {
-      const job = await stage.load({
-        Sockets: { [name]: [socket("127.0.0.1", 80)] },
-        UserName: "nobody",
-        RunAtLoad: true,
-        ProgramArguments: [stage.program, ...server],
-      });
-      expect((await ask()).env.LAUNCH_DAEMON_SOCKET_NAME).toBe(name);
-      await job.unload();
+  test.each(["Listeners", "listeners"])("whose socket is called %s, as others write it", async (name) => {
+    const job = await stage.load({
+      Sockets: { [name]: [socket("127.0.0.1", 80)] },
+      UserName: "nobody",
+      RunAtLoad: true,
+      ProgramArguments: [stage.program, ...server],
     });
-  }
+    expect((await ask()).env.LAUNCH_DAEMON_SOCKET_NAME).toBe(byLaunchd ? name : "Socket");
+    await job.unload();
+  });
 
   test("whose name is wrong: launchd's ENOENT becomes a sentence, and no program is started", async () => {
     const mark = stage.path("started");
@@ -171,18 +174,21 @@ describe.skipIf(!isRoot)("a plist of the original (as root: port 80)", () => {
     await job.waitFor("its end", () => job.exits.length > 0);
     expect(job.exits[0]).toMatchObject({ code: 1 });
     expect(await job.stderr()).toMatch(
-      /^launch_socket_server: error activating launch socket: no socket named "Web" in the job's plist \(it is the key under Sockets\).*\n$/,
+      byLaunchd
+        ? /^launch_socket_server: error activating launch socket: no socket named "Web" in the job's plist \(it is the key under Sockets\).*\n$/
+        : /^launch_socket_server: error activating launch socket: no socket named "Web" was passed, only "Socket".*\n$/,
     );
     expect(existsSync(mark)).toBe(false);
     await job.unload();
   });
 
   test("outside launchd: ESRCH becomes a sentence", async () => {
-    const process = Bun.spawn([stage.program, "true"], { stderr: "pipe" });
-    expect(await process.stderr.text()).toContain(
-      "error activating launch socket: this process was not started by launchd",
+    await using started = new Command([stage.program, "true"]);
+    const { code, stderr } = await started.ended();
+    expect(stderr).toContain(
+      `error activating launch socket: this process was not started by ${byLaunchd ? "launchd" : "systemd's socket activation"}`,
     );
-    expect(await process.exited).toBe(1);
+    expect(code).toBe(1);
   });
 
   test("with several addresses under one name: all are served", async () => {

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { Client, order } from "../support/client.ts";
-import { Daemon } from "../support/daemon.ts";
 import { FaultyBackend } from "../support/faulty-backend.ts";
 import { peer } from "../support/peers.ts";
+import { type ProgramUnderTest, serve } from "../support/program-under-test.ts";
 import { bytesFrom } from "../support/stream.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
@@ -10,12 +10,12 @@ import { waitFor } from "../support/wait.ts";
 /** A daemon before a backend; at the end both have as many descriptors and connections as at the start. */
 async function withDaemon(
   kind: "unix" | "tcp",
-  run: (daemon: Daemon, backend: FaultyBackend) => Promise<void>,
+  run: (daemon: ProgramUnderTest, backend: FaultyBackend) => Promise<void>,
   options: string[] = [],
 ): Promise<void> {
   using target = freeTarget(kind);
   using backend = new FaultyBackend(target.address);
-  await using daemon = await Daemon.start({ options: [...target.options, ...options] });
+  await using daemon = await serve({ options: [...target.options, ...options] });
   // The first connection opens what stays.
   using first = await (await order(daemon.address, { answer: 1 })).over();
   first.close();
@@ -149,7 +149,7 @@ test("keep-alive probes are on for every leg that lasts, after the time that was
   using _backend = new FaultyBackend(target.address);
   /** A connection open both ways, one whose client has ended its data and one whose server has. */
   const three = async (setting: string) => {
-    const daemon = await Daemon.start({ options: [...target.options, "--tcp-keepalive", setting] });
+    const daemon = await serve({ options: [...target.options, "--tcp-keepalive", setting] });
     const whole = await order(daemon.address, { answer: 10, last: "hold" });
     const half = await order(daemon.address, { answer: 10, last: "keep" });
     half.shutdown();
@@ -167,7 +167,7 @@ test("keep-alive probes are on for every leg that lasts, after the time that was
   await using off = await three("0");
   await using on = await three("30s");
   // ss shows a socket's keep-alive timer only while it runs.
-  const timers = async ({ pid }: Daemon) => {
+  const timers = async ({ pid }: ProgramUnderTest) => {
     const lines = (await Bun.$`ss -Htnpo`.text()).split("\n").filter((line) => line.includes(`pid=${pid},`));
     expect(lines).toHaveLength(6);
     return lines.map((line) => line.match(/keepalive.*/)?.[0]);
@@ -184,8 +184,8 @@ test.skipIf(strace === null)("Nagle's algorithm is off on both legs (needs strac
   using folder = freeTarget("unix");
   using _backend = new FaultyBackend(target.address);
   const trace = `${folder.name}.trace`;
-  await using daemon = await Daemon.start({
-    command: ["strace", "-f", "-qq", "-e", "trace=setsockopt", "-o", trace],
+  await using daemon = await serve({
+    through: ["strace", "-f", "-qq", "-e", "trace=setsockopt", "-o", trace],
     options: target.options,
   });
   using client = await order(daemon.address, { answer: 10, last: "hold" });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { type Client, order } from "../support/client.ts";
-import { Daemon } from "../support/daemon.ts";
 import { FaultyBackend } from "../support/faulty-backend.ts";
+import { serve } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -11,7 +11,7 @@ for (const kind of ["unix", "tcp"] as const) {
   test(`200 clients that never read while a ${kind} program floods cost less than 50 MB`, async () => {
     using target = freeTarget(kind);
     await using server = backendProcess(target.name);
-    await using daemon = await Daemon.start({ options: target.options });
+    await using daemon = await serve({ options: target.options });
     (await (await order(daemon.address, { answer: 1_000_000 })).over()).close();
     const start = daemon.memory;
     const clients: Client[] = [];
@@ -39,7 +39,7 @@ for (const kind of ["unix", "tcp"] as const) {
   test(`10,000 connections to a ${kind} program leave no memory and no descriptor behind`, async () => {
     using target = freeTarget(kind);
     using backend = new FaultyBackend(target.address);
-    await using daemon = await Daemon.start({ options: target.options });
+    await using daemon = await serve({ options: target.options });
     const connect = async (count: number) => {
       for (let index = 0; index < count; index += 20) {
         await Promise.all(

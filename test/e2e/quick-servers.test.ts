@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { peer } from "../support/peers.ts";
-import { start } from "../support/program.ts";
+import { start } from "../support/program-under-test.ts";
 
 const python = peer("python3", "python3");
 

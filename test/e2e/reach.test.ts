@@ -2,16 +2,15 @@ import { expect, test } from "bun:test";
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { formatAddress } from "../../src/address.ts";
 import { Client, order } from "../support/client.ts";
-import { Daemon } from "../support/daemon.ts";
 import { FaultyBackend } from "../support/faulty-backend.ts";
-import { program } from "../support/program.ts";
+import { run, serve } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
 
 for (const kind of ["unix", "tcp"] as const) {
   test(`${kind}: clients that come before the program listens are served when it does`, async () => {
     using target = freeTarget(kind);
-    await using daemon = await Daemon.start({ options: target.options });
+    await using daemon = await serve({ options: target.options });
     const clients: Client[] = [];
     for (let index = 0; index < 50; index++) clients.push(await order(daemon.address, { answer: 1_000 }));
     await daemon.logged(/the program does not listen at .* yet \((ENOENT|ECONNREFUSED)\); clients wait for it/);
@@ -28,7 +27,7 @@ for (const kind of ["unix", "tcp"] as const) {
 
   test(`${kind}: a client whose time to wait is over is closed with a sentence, and the daemon goes on`, async () => {
     using target = freeTarget(kind);
-    await using daemon = await Daemon.start({ options: [...target.options, "--connect-timeout", "300ms"] });
+    await using daemon = await serve({ options: [...target.options, "--connect-timeout", "300ms"] });
     const start = performance.now();
     using client = await order(daemon.address, { answer: 10 });
     await client.over();
@@ -44,7 +43,7 @@ for (const kind of ["unix", "tcp"] as const) {
 
   test(`${kind}: while the program cannot be reached one client is let in and the rest stay in the kernel's queue`, async () => {
     using target = freeTarget(kind);
-    await using daemon = await Daemon.start({ options: target.options });
+    await using daemon = await serve({ options: target.options });
     const clients = await Promise.all(Array.from({ length: 20 }, () => order(daemon.address, { answer: 10 })));
     // ss names a process only behind connections that it has accepted.
     const accepted = async () => (await Bun.$`ss -Htnp`.text()).split(`pid=${daemon.pid},`).length - 1;
@@ -56,7 +55,7 @@ for (const kind of ["unix", "tcp"] as const) {
 
   test(`${kind}: a client that leaves while its connect is still being tried leaves nothing behind`, async () => {
     using target = freeTarget(kind);
-    await using daemon = await Daemon.start({ options: [...target.options, "--log-level", "debug"] });
+    await using daemon = await serve({ options: [...target.options, "--log-level", "debug"] });
     const idle = daemon.descriptors;
     for (let times = 1; times <= 10; times++) {
       const client = await order(daemon.address, { answer: 10 });
@@ -74,7 +73,7 @@ for (const kind of ["unix", "tcp"] as const) {
   test(`${kind}: no connection is made to the program without a client`, async () => {
     using target = freeTarget(kind);
     using backend = new FaultyBackend(target.address);
-    await using daemon = await Daemon.start({ options: target.options });
+    await using daemon = await serve({ options: target.options });
     await Bun.sleep(500);
     expect(backend.made).toBe(0);
     using client = await order(daemon.address, { answer: 10 });
@@ -87,14 +86,14 @@ test("a TCP address that does not answer is given up with a sentence", async () 
   using target = freeTarget("tcp");
   using _backend = new FaultyBackend(target.address, 0, { accepting: false });
   using _filling = await Client.open(target.address);
-  await using daemon = await Daemon.start({ options: [...target.options, "--connect-timeout", "500ms"] });
+  await using daemon = await serve({ options: [...target.options, "--connect-timeout", "500ms"] });
   using client = await Client.open(daemon.address);
   await client.over();
   await daemon.logged(/error connecting to program: .* does not answer; check the address and the network/);
 });
 
 test("a host that nobody knows is told in a sentence at once", async () => {
-  await using daemon = await Daemon.start({ options: ["--tcp-address", "no-such-host.invalid:80"] });
+  await using daemon = await serve({ options: ["--tcp-address", "no-such-host.invalid:80"] });
   using client = await Client.open(daemon.address);
   await client.over();
   await daemon.logged(
@@ -110,8 +109,8 @@ test("a socket that may not be used is told in a sentence at once", async () => 
   const path = `${folder}/socket`;
   using _backend = new FaultyBackend({ kind: "unix", path });
   chmodSync(target.name.replace(/\/socket$/, ""), 0o755);
-  await using daemon = await Daemon.start({
-    command: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
+  await using daemon = await serve({
+    through: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
     options: ["--socket-path", path],
   });
   using client = await Client.open(daemon.address);
@@ -127,16 +126,14 @@ test("a fixed path in a folder in which others may put a socket is warned of, on
   ] as const) {
     using target = freeTarget("unix");
     chmodSync(target.name.replace(/\/socket$/, ""), mode);
-    await using daemon = await Daemon.start({ options: target.options });
+    await using daemon = await serve({ options: target.options });
     expect(/others may write to .*chmod o-w/.test(daemon.stderr)).toBe(warned);
   }
 });
 
 test("the target may not be an address that the daemon serves itself", async () => {
   using target = freeTarget("tcp");
-  const daemon = Bun.spawn([program, "--listen", formatAddress(target.address), ...target.options, "-"], {
-    stderr: "pipe",
-  });
-  expect(await daemon.exited).toBe(1);
-  expect(await new Response(daemon.stderr).text()).toMatch(/^launch_socket_server: cannot relay to .*\n$/);
+  const { code, stderr } = await run(["--listen", formatAddress(target.address), ...target.options, "-"]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^launch_socket_server: cannot relay to .*\n$/);
 });

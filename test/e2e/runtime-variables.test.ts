@@ -3,8 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { order } from "../support/client.ts";
-import { Daemon } from "../support/daemon.ts";
-import { program } from "../support/program.ts";
+import { run, serve } from "../support/program-under-test.ts";
 
 /** Prints an environment variable and goes on as a backend. */
 const printing = (name: string) => [
@@ -43,7 +42,7 @@ test.each([
   ["JSC_useJIT", "0"],
   ["UV_THREADPOOL_SIZE", "0"],
 ])("%s=%s reaches the program and changes nothing of the daemon", async (name, value) => {
-  await using daemon = await Daemon.start({ program: printing(name), environment: { [name]: value } });
+  await using daemon = await serve({ program: printing(name), env: { [name]: value } });
   using client = await order(daemon.address, { answer: 100_000 });
   await client.got(100_000);
   expect(client.differsAt).toBeNull();
@@ -61,11 +60,7 @@ test.each([
   ["BUN_JSC_useJIT", "0"],
   ["BUN_JSC_useConcurrentGC", "0"],
 ])("%s=%s, which steers the runtime itself, is refused in a sentence", async (name, value) => {
-  const daemon = Bun.spawn([program, "--listen", "127.0.0.1:0", "true"], {
-    env: { ...process.env, [name]: value },
-    stderr: "pipe",
-  });
-  expect(await daemon.exited).toBe(1);
-  const stderr = await new Response(daemon.stderr).text();
+  const { code, stderr } = await run(["--listen", "127.0.0.1:0", "true"], { env: { [name]: value } });
+  expect(code).toBe(1);
   expect(stderr).toMatch(new RegExp(`^launch_socket_server: cannot start: ${name} in the environment .*\\n$`));
 });

@@ -1,10 +1,11 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
+import type { FileSink } from "bun";
 import { type Client, order } from "../support/client.ts";
-import { Daemon, type DaemonOptions } from "../support/daemon.ts";
+import { Command } from "../support/command.ts";
 import { FaultyBackend } from "../support/faulty-backend.ts";
 import { peer } from "../support/peers.ts";
-import { program } from "../support/program.ts";
+import { type ProgramUnderTest, programUnderTest, type ServeOptions, serve } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -17,11 +18,11 @@ const tellingItsPid = ["sh", "-c", 'echo $$ >&2; exec "$0" "$1"', process.execPa
 const transfer = { answer: 3_000_000, chunk: 100_000, pause: 100, last: "end" } as const;
 
 /** A daemon that runs the backend as its program; SIGTERM ends that at once, as it does most servers. */
-function start(given: DaemonOptions & { onTerm?: "ignore-term" } = {}): Promise<Daemon> {
+function start(given: ServeOptions & { onTerm?: "ignore-term" } = {}): Promise<ProgramUnderTest> {
   const args = given.onTerm === undefined ? [] : [given.onTerm];
-  const path = given.environment?.LAUNCH_PROGRAM_SOCKET_PATH ?? "$LAUNCH_PROGRAM_SOCKET_PATH";
+  const path = given.env?.LAUNCH_PROGRAM_SOCKET_PATH ?? "$LAUNCH_PROGRAM_SOCKET_PATH";
   const shell = `exec "$0" "$1" "${path}" 511 ${args.join(" ")}`;
-  return Daemon.start({ ...given, program: ["sh", "-c", shell, process.execPath, backendScript] });
+  return serve({ ...given, program: ["sh", "-c", shell, process.execPath, backendScript] });
 }
 
 test("SIGTERM lets a transfer end first, leaves newcomers in the queue, and removes the generated folder", async () => {
@@ -99,7 +100,7 @@ test("a program that does not end is killed at the stop timeout", async () => {
 test("without a program SIGTERM lets transfers end too", async () => {
   using target = freeTarget("tcp");
   using _backend = new FaultyBackend(target.address);
-  await using daemon = await Daemon.start({ options: target.options });
+  await using daemon = await serve({ options: target.options });
   using client = await order(daemon.address, transfer);
   await client.got(100_000);
   daemon.signal("SIGTERM");
@@ -122,7 +123,7 @@ const script = peer("script", "bsdutils");
 
 test.skipIf(script === null)("Ctrl-C on a terminal reaches the program exactly once (needs script)", async () => {
   const command = [
-    program,
+    programUnderTest.path,
     "--listen",
     "127.0.0.1:0",
     "sh",
@@ -132,28 +133,20 @@ test.skipIf(script === null)("Ctrl-C on a terminal reaches the program exactly o
     backendScript,
   ];
   const quoted = command.map((word) => `'${word}'`).join(" ");
-  await using terminal = Bun.spawn(["script", "-qefc", quoted, "/dev/null"], { stdin: "pipe", stdout: "pipe" });
-  let output = "";
-  (async () => {
-    for await (const chunk of terminal.stdout) output += new TextDecoder().decode(chunk);
-  })();
-  await waitFor(
-    () => `the daemon in ${output}`,
-    () => output.includes("serving"),
-  );
+  await using terminal = new Command(["script", "-qefc", quoted, "/dev/null"], { stdin: "pipe" });
+  await terminal.printed(/serving/);
   await Bun.sleep(300);
-  terminal.stdin.write("\x03");
-  terminal.stdin.flush();
-  await waitFor(
-    () => `both to hear of it in ${output}`,
-    () => output.includes("backend: SIGINT") && output.includes("stopping"),
-  );
+  const keyboard = terminal.process.stdin as FileSink;
+  keyboard.write("\x03");
+  keyboard.flush();
+  await terminal.printed(/backend: SIGINT/);
+  await terminal.printed(/stopping/);
   await Bun.sleep(1_000);
-  expect(output.match(/backend: SIGINT/g)).toHaveLength(1);
+  expect(terminal.stdout.match(/backend: SIGINT/g)).toHaveLength(1);
 });
 
 test("a program that ends by itself while clients still read has all of its answer delivered", async () => {
-  await using daemon = await Daemon.start({ program: tellingItsPid });
+  await using daemon = await serve({ program: tellingItsPid });
   const [, pid] = await daemon.logged(/^(\d+)$/m);
   const clients: Client[] = [];
   for (const last of ["hold", "hold", "exit"] as const) {
@@ -188,7 +181,7 @@ test("a slow reader of the last megabytes gets them within the stop timeout, and
 });
 
 test("a program that dies in mid-answer is told with its signal, and its clients get what it had sent", async () => {
-  await using daemon = await Daemon.start({ program: tellingItsPid });
+  await using daemon = await serve({ program: tellingItsPid });
   const [, pid] = await daemon.logged(/^(\d+)$/m);
   using client = await order(daemon.address, { ...transfer, answer: 100_000_000 });
   await client.got(300_000);

@@ -4,55 +4,40 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Address } from "../../src/address.ts";
 import { peer } from "../support/peers.ts";
+import { serve } from "../support/program-under-test.ts";
 
 /*
  * A guard against slowness that needs no clock, and so holds on a busy machine too: how many system calls a request,
  * a connection and a megabyte take. Limits leave room for luck (in how many pieces data arrives), none for one call more per request.
  */
 const strace = process.platform === "linux" ? peer("strace", "strace") : null;
-const program = `${import.meta.dir}/../../sbin/launch_socket_server`;
 
 type Work = (client: Socket) => Promise<void>;
 
 /** The calls on descriptors and sockets that the program makes from its start to its end, with one client that does `work`. */
-async function calls(serve: (socket: Socket) => void, work: Work): Promise<Record<string, number>> {
+async function calls(answer: (socket: Socket) => void, work: Work): Promise<Record<string, number>> {
   const folder = mkdtempSync(join(tmpdir(), "calls-"));
   const [path, report] = [join(folder, "backend.sock"), join(folder, "strace")];
-  const server = createServer(serve);
+  const server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(path, resolve));
   const options = ["-f", "-c", "-U", "calls,name", "-e", "trace=%network,%desc", "-o", report];
-  const daemon = Bun.spawn([strace ?? "", ...options, program, "--listen", "127.0.0.1:0", "--socket-path", path, "-"], {
-    stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, LAUNCH_DAEMON_LOG_LEVEL: "info" },
-    // strace does not pass a signal on: both are told to stop.
-    detached: true,
-  });
   try {
-    const client = connect({ host: "127.0.0.1", port: await portOf(daemon.stderr) });
+    await using daemon = await serve({ through: [strace ?? "", ...options], options: ["--socket-path", path] });
+    const { host, port } = daemon.address as Address & { kind: "tcp" };
+    const client = connect({ host, port });
     await work(client);
     client.destroy();
-    process.kill(-daemon.pid, "SIGTERM");
+    // strace does not pass a signal on: both are told to stop.
+    daemon.signalGroup("SIGTERM");
     await daemon.exited;
     const rows = readFileSync(report, "utf8").matchAll(/^ *(\d+) (?!total)(\w+)$/gm);
     return Object.fromEntries([...rows].map(([, count, name]) => [name, Number(count)]));
   } finally {
-    if (daemon.exitCode === null && daemon.signalCode === null) process.kill(-daemon.pid, "SIGKILL");
     server.close();
     rmSync(folder, { recursive: true });
   }
-}
-
-/** The port that the program says it serves. */
-async function portOf(stderr: ReadableStream<Uint8Array>): Promise<number> {
-  let said = "";
-  const decoder = new TextDecoder();
-  for await (const chunk of stderr) {
-    said += decoder.decode(chunk, { stream: true });
-    const port = said.match(/serving 127\.0\.0\.1:(\d+) /)?.[1];
-    if (port !== undefined) return Number(port);
-  }
-  throw new Error(`it does not serve: ${said}`);
 }
 
 /** What one more of something costs: the calls for `many` without those for `few`, which start and stop are part of. */

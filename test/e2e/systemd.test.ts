@@ -5,38 +5,24 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { peer } from "../support/peers.ts";
 import { freePort } from "../support/ports.ts";
+import { type ProgramUnderTest, start } from "../support/program-under-test.ts";
 import { waitFor } from "../support/wait.ts";
 
 const activate = peer("systemd-socket-activate", "systemd");
-const program = resolve(import.meta.dir, "../../sbin/launch_socket_server");
 const server = [process.execPath, resolve(import.meta.dir, "../support/plain-server.ts")];
 
 /** Runs systemd-socket-activate, which starts the program at the first connection. */
 async function activated<T>(
   options: string[],
   command: string[],
-  use: (run: { stderr: () => string; exited: Promise<number>; stop: () => Promise<number> }) => Promise<T>,
+  use: (program: ProgramUnderTest) => Promise<T>,
 ): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), "systemd-"));
-  const child = Bun.spawn([activate ?? "", ...options, "-E", `TMPDIR=${folder}`, program, ...command], {
-    stdin: "ignore",
-    stderr: "pipe",
-  });
-  let stderr = "";
-  (async () => {
-    const decoder = new TextDecoder();
-    for await (const chunk of child.stderr) stderr += decoder.decode(chunk);
-  })();
-  const stop = () => {
-    child.kill("SIGTERM");
-    return child.exited;
-  };
   try {
-    await waitFor("its sockets", () => stderr.includes("Listening on"));
-    return await use({ stderr: () => stderr, exited: child.exited, stop });
+    await using started = start(command, { through: [activate ?? "", ...options, "-E", `TMPDIR=${folder}`] });
+    await started.logged(/Listening on/);
+    return await use(started);
   } finally {
-    child.kill("SIGKILL");
-    await child.exited;
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -45,47 +31,45 @@ describe.skipIf(!activate)("under systemd-socket-activate (package systemd)", ()
   test("all sockets are served, and the protocol's variables do not reach the program", async () => {
     const ports = [await freePort(), await freePort()];
     const options = ports.flatMap((port) => ["-l", `127.0.0.1:${port}`]);
-    await activated(options, server, async ({ stop }) => {
+    await activated(options, server, async (daemon) => {
       for (const port of ports) {
         const { env } = (await (await fetch(`http://127.0.0.1:${port}/`)).json()) as { env: Record<string, string> };
         expect(Object.keys(env).filter((name) => name.startsWith("LISTEN_"))).toEqual([]);
         expect(env.LAUNCH_DAEMON_SOCKET_NAME).toBe("Socket");
       }
-      expect(await stop()).toBe(0);
+      daemon.signal("SIGTERM");
+      expect(await daemon.exited).toBe(0);
     });
   });
 
   test("a name given selects among the sockets", async () => {
     const [web, other] = [await freePort(), await freePort()];
     const options = ["--fdname=web:other", "-l", `127.0.0.1:${web}`, "-l", `127.0.0.1:${other}`];
-    await activated(options, ["--socket-name", "web", ...server], async ({ stderr, stop }) => {
+    await activated(options, ["--socket-name", "web", ...server], async (daemon) => {
       const { env } = (await (await fetch(`http://127.0.0.1:${web}/`)).json()) as { env: Record<string, string> };
       expect(env.LAUNCH_DAEMON_SOCKET_NAME).toBe("web");
-      expect(stderr()).toContain(`serving 127.0.0.1:${web} by`);
-      expect(await stop()).toBe(0);
+      expect(daemon.stderr).toContain(`serving 127.0.0.1:${web} by`);
+      daemon.signal("SIGTERM");
+      expect(await daemon.exited).toBe(0);
     });
   });
 
   test("a name that is not there is a sentence that says which are", async () => {
     const port = await freePort();
-    await activated(
-      ["--fdname=web", "-l", `127.0.0.1:${port}`],
-      ["--socket-name", "Web", "true"],
-      async ({ stderr, exited }) => {
-        await fetch(`http://127.0.0.1:${port}/`).catch(() => {});
-        expect(await exited).toBe(1);
-        expect(stderr()).toContain('error activating launch socket: no socket named "Web" was passed, only "web"');
-      },
-    );
+    await activated(["--fdname=web", "-l", `127.0.0.1:${port}`], ["--socket-name", "Web", "true"], async (daemon) => {
+      await fetch(`http://127.0.0.1:${port}/`).catch(() => {});
+      expect(await daemon.exited).toBe(1);
+      expect(daemon.stderr).toContain('error activating launch socket: no socket named "Web" was passed, only "web"');
+    });
   });
 
   test("a datagram socket is refused", async () => {
     const port = await freePort();
-    await activated(["--datagram", "-l", `127.0.0.1:${port}`], ["true"], async ({ stderr, exited }) => {
+    await activated(["--datagram", "-l", `127.0.0.1:${port}`], ["true"], async (daemon) => {
       const socket = await Bun.udpSocket({ connect: { hostname: "127.0.0.1", port } });
       socket.send("wake up");
-      expect(await exited).toBe(1);
-      expect(stderr()).toMatch(
+      expect(await daemon.exited).toBe(1);
+      expect(daemon.stderr).toMatch(
         /error activating launch socket: descriptor 3 of ".*" is a datagram socket \(127\.0\.0\.1:\d+\)/,
       );
       socket.close();
@@ -99,10 +83,11 @@ describe.skipIf(!activate)("under systemd-socket-activate (package systemd)", ()
     );
     const routes = backends.flatMap(({ port }, index) => ["--route", `${"AB"[index]}=127.0.0.1:${port}`]);
     const options = ["--fdname=A:B", "-l", `127.0.0.1:${first}`, "-l", `127.0.0.1:${second}`];
-    await activated(options, [...routes, "-"], async ({ stop }) => {
+    await activated(options, [...routes, "-"], async (daemon) => {
       expect(await (await fetch(`http://127.0.0.1:${first}/`, { keepalive: false })).text()).toBe("first");
       expect(await (await fetch(`http://127.0.0.1:${second}/`, { keepalive: false })).text()).toBe("second");
-      expect(await stop()).toBe(0);
+      daemon.signal("SIGTERM");
+      expect(await daemon.exited).toBe(0);
     });
     await Promise.all(backends.map((backend) => backend.stop(true)));
   });
@@ -114,7 +99,7 @@ describe.skipIf(!activate)("under systemd-socket-activate (package systemd)", ()
     await activated(
       ["--fdname=web", "-l", `127.0.0.1:${port}`],
       ["--pass-sockets", "python3", "-c", reply],
-      async ({ exited }) => {
+      async (daemon) => {
         let answer = "";
         await Bun.connect({
           hostname: "127.0.0.1",
@@ -125,7 +110,7 @@ describe.skipIf(!activate)("under systemd-socket-activate (package systemd)", ()
             },
           },
         });
-        expect(await exited).toBe(0);
+        expect(await daemon.exited).toBe(0);
         await waitFor("the answer", () => answer !== "");
         expect(answer).toBe("web True");
       },

@@ -7,9 +7,10 @@ import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import type { Address } from "../../src/address.ts";
 import { Client } from "../support/client.ts";
-import { Daemon } from "../support/daemon.ts";
+
 import { FaultyBackend } from "../support/faulty-backend.ts";
 import { peer } from "../support/peers.ts";
+import { type ProgramUnderTest, serve } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -70,13 +71,13 @@ describe.skipIf(python === null)("a worker is killed while a client uploads to i
   const server = [python ?? "", join(import.meta.dir, "../support/prefork-server.py")];
 
   /** Kills the worker that has read a megabyte; the program goes on. */
-  async function killWorker(daemon: Daemon): Promise<void> {
+  async function killWorker(daemon: ProgramUnderTest): Promise<void> {
     const [, pid] = await daemon.logged(/worker (\d+) is uploaded to/);
     process.kill(Number(pid), "SIGKILL");
   }
 
   test("a client without an answer gets a reset at once, and one warning counts what was lost", async () => {
-    await using daemon = await Daemon.start({ program: server });
+    await using daemon = await serve({ program: server });
     const client = upload(portOf(daemon.address), "upload\n");
     await killWorker(daemon);
     await waitFor("the client to be told", () => client.closed);
@@ -90,7 +91,7 @@ describe.skipIf(python === null)("a worker is killed while a client uploads to i
   });
 
   test("a client that was answered before is read on, and gets a reset once it has been silent for a while", async () => {
-    await using daemon = await Daemon.start({ program: server });
+    await using daemon = await serve({ program: server });
     const client = upload(portOf(daemon.address), "hello\nupload\n");
     await killWorker(daemon);
     await waitFor("the end of the answers", () => client.ended);
@@ -104,7 +105,7 @@ describe.skipIf(python === null)("a worker is killed while a client uploads to i
   });
 
   test("a client that was answered and ends its upload meanwhile sees an orderly end, which only the debug log tells of", async () => {
-    await using daemon = await Daemon.start({ program: server, environment: { LAUNCH_DAEMON_LOG_LEVEL: "debug" } });
+    await using daemon = await serve({ program: server, env: { LAUNCH_DAEMON_LOG_LEVEL: "debug" } });
     const client = upload(portOf(daemon.address), "hello\nupload\n");
     await killWorker(daemon);
     await waitFor("the end of the answers", () => client.ended);
@@ -116,7 +117,7 @@ describe.skipIf(python === null)("a worker is killed while a client uploads to i
   });
 
   test.skipIf(socat === null)("socat -u of 40 MB fails (needs socat)", async () => {
-    await using daemon = await Daemon.start({ program: server });
+    await using daemon = await serve({ program: server });
     using folder = freeTarget("unix");
     const file = `${folder.name}.upload`;
     writeFileSync(file, Buffer.concat([Buffer.from("upload\n"), Buffer.alloc(40_000_000)]));
@@ -131,7 +132,7 @@ for (const kind of ["unix", "tcp"] as const) {
   test(`${kind}: a server that closes with input unread ends in order, since nothing of it is lost`, async () => {
     using target = freeTarget(kind);
     using backend = new FaultyBackend(target.address);
-    await using daemon = await Daemon.start({ options: target.options });
+    await using daemon = await serve({ options: target.options });
     // What the server's kernel takes and the server leaves unread was delivered.
     using client = (await Client.open(daemon.address)).send('{"answer":3000,"deaf":true,"last":"close"}\n\r\n');
     await client.got(3_000);
@@ -147,7 +148,7 @@ for (const kind of ["unix", "tcp"] as const) {
   test(`${kind}: an answer that its server breaks off behind is whole for a client that reads later than a stop would take`, async () => {
     using target = freeTarget(kind);
     using _backend = new FaultyBackend(target.address);
-    await using daemon = await Daemon.start({ options: [...target.options, "--stop-timeout", "300ms"] });
+    await using daemon = await serve({ options: [...target.options, "--stop-timeout", "300ms"] });
     using client = await Client.open(daemon.address, { reading: false });
     client.send('{"answer":3000000,"last":"reset"}\n');
     // Longer than the stop timeout, which has nothing to do with it.
@@ -183,7 +184,7 @@ describe.skipIf(openssl === null)("a TLS server that closes first (needs openssl
         },
       },
     });
-    await using daemon = await Daemon.start({ options: ["--socket-path", server.unix] });
+    await using daemon = await serve({ options: ["--socket-path", server.unix] });
     const port = portOf(daemon.address);
     const one = () =>
       new Promise<string>((resolve, reject) => {

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Daemon } from "../support/daemon.ts";
 import { peer } from "../support/peers.ts";
+import { type ProgramUnderTest, serve } from "../support/program-under-test.ts";
 import { waitFor } from "../support/wait.ts";
 
 /** The path of a program that a comparison cannot do without. */
@@ -16,7 +16,7 @@ export function need(command: string, debianPackage: string): string {
 export class Stage implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), "interop-"));
   readonly #servers: Bun.Subprocess[] = [];
-  readonly #daemons: Daemon[] = [];
+  readonly #daemons: ProgramUnderTest[] = [];
 
   path(name: string): string {
     return join(this.folder, name);
@@ -35,7 +35,7 @@ export class Stage implements AsyncDisposable {
 
   /** Starts the daemon without a program before a target, and returns the port that it serves. */
   async relay(...options: string[]): Promise<number> {
-    const daemon = await Daemon.start({ options });
+    const daemon = await serve({ options });
     this.#daemons.push(daemon);
     return daemon.address.kind === "tcp" ? daemon.address.port : 0;
   }

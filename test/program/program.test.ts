@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { describeExit } from "../../src/program/program.ts";
-import { type Ended, Run } from "../support/program.ts";
+import { Command, type Ended } from "../support/command.ts";
 
 const linux = process.platform === "linux";
 const root = join(import.meta.dir, "../../src");
@@ -36,7 +36,7 @@ interface Options {
 }
 
 /** Starts a program from a process of its own, whose output is the program's. Its exit is the last line on stderr. */
-function starting(command: string[], { environment, before = "", shell, stdin }: Options = {}): Run {
+function starting(command: string[], { environment, before = "", shell, stdin }: Options = {}): Command {
   const script = `
     import { Program } from ${JSON.stringify(join(root, "program/program.ts"))};
     ${before};
@@ -50,7 +50,7 @@ function starting(command: string[], { environment, before = "", shell, stdin }:
     }
     process.exit(0);`;
   const through = shell === undefined ? [] : ["/bin/sh", "-c", shell];
-  return new Run([...through, process.execPath, "-e", script], stdin === undefined ? {} : { stdin });
+  return new Command([process.execPath, "-e", script], { through, ...(stdin === undefined ? {} : { stdin }) });
 }
 
 async function outcomeOf(command: string[], options: Options = {}): Promise<{ stdout: string; outcome: unknown }> {

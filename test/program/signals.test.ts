@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FileSink } from "bun";
+import { Command } from "../support/command.ts";
 import { alive } from "../support/processes.ts";
-import { program, Run, start } from "../support/program.ts";
+import { programUnderTest, start } from "../support/program-under-test.ts";
 
 // On the built program, since handlers are the whole process's.
 
@@ -23,7 +24,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** Starts the server, and waits until it runs and signals are passed on. */
-async function serving(through: string[] = [], script = server): Promise<Run> {
+async function serving(through: string[] = [], script = server): Promise<Command> {
   const run = start([...settings, "sh", "-c", script], { through, env: { TMPDIR: folder } });
   await run.printed(/^ready$/m);
   await run.logged(/serving/);
@@ -98,8 +99,8 @@ describe("on a terminal", () => {
       echo "ready $PPID $$"
       while :; do sleep 1 & wait $!; done`;
     const command = `exec "$PROGRAM" ${settings.join(" ")} sh -c "$SERVER"`;
-    const env = { PROGRAM: program, SERVER: interrupted, TMPDIR: folder };
-    await using run = new Run(["script", "-qefc", command, "/dev/null"], { env, stdin: "pipe" });
+    const env = { PROGRAM: programUnderTest.path, SERVER: interrupted, TMPDIR: folder };
+    await using run = new Command(["script", "-qefc", command, "/dev/null"], { env, stdin: "pipe" });
     const [, ours = "", servers = ""] = await run.printed(/ready (\d+) (\d+)/);
     try {
       await run.printed(/serving/);

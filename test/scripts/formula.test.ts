@@ -8,6 +8,7 @@ import { formula, type Release } from "../../scripts/formula.ts";
 import { brewInstall } from "../support/homebrew.ts";
 import { Launchd } from "../support/launchd.ts";
 import { peer } from "../support/peers.ts";
+import { programUnderTest } from "../support/program-under-test.ts";
 import { waitFor } from "../support/wait.ts";
 
 const ruby = peer("ruby", "ruby");
@@ -144,7 +145,7 @@ describe.skipIf(ruby === null)("formula, installed by a stand-in for Homebrew (D
   });
 
   test("has a test that the program of this machine passes", async () => {
-    const { path } = await prepare(await Bun.file("sbin/launch_socket_server").bytes());
+    const { path } = await prepare(await Bun.file(programUnderTest.path).bytes());
     const installed = await brewInstall(ruby ?? "", path, join(folder, "homebrew"), "arm", "test");
     expect(installed.version).toBe(version);
   });

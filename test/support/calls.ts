@@ -2,9 +2,10 @@ import { expect } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Ended, run, type StartOptions } from "./program.ts";
+import type { CommandOptions, Ended } from "./command.ts";
+import { run } from "./program-under-test.ts";
 
-/** A folder for calls of the built program, which shows what they leave behind. Disposing of it removes it. */
+/** A folder for calls of the program under test, which shows what they leave behind. Disposing of it removes it. */
 export class Calls implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "calls."));
   /** The TMPDIR of the calls. */
@@ -18,8 +19,8 @@ export class Calls implements Disposable {
     mkdirSync(this.temporary);
   }
 
-  /** Runs the built program to its end; nothing may be left in TMPDIR then. */
-  async run(args: string[], { env, ...rest }: StartOptions = {}): Promise<Ended> {
+  /** Runs the program under test to its end; nothing may be left in TMPDIR then. */
+  async run(args: string[], { env, ...rest }: CommandOptions = {}): Promise<Ended> {
     const ended = await run(args, { env: { TMPDIR: this.temporary, ...env }, ...rest });
     expect(readdirSync(this.temporary)).toEqual([]);
     return ended;

@@ -1,15 +1,17 @@
-import { chmod, copyFile, mkdtemp, rm } from "node:fs/promises";
+import { chmod, copyFile, cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { build, type PlistValue } from "plist";
+import { compile } from "./compile.ts";
 import { type Job, Launchd, type LaunchdOptions, launchdLibrary } from "./launchd.ts";
+import { programUnderTest } from "./program-under-test.ts";
 
 type Keys = { [key: string]: PlistValue };
 
 const root = resolve(import.meta.dir, "../..");
 
 /**
- * A folder that every user can read, with the program built to find the launchd stand-in, and launchd's stand-in itself.
+ * A folder that every user can read, with the program under test in reach of the launchd stand-in, and launchd's stand-in itself.
  * Disposing of it ends all jobs and removes the folder.
  */
 export class Stage implements AsyncDisposable {
@@ -22,15 +24,34 @@ export class Stage implements AsyncDisposable {
     this.launchd = new Launchd({ folder, ...options });
   }
 
-  /** Compiles the program for this stage. */
+  /** Brings the program: built for this stage to call the stand-in's launch_activate_socket, unless TEST_PROGRAM names one. */
   static async set(options: Omit<LaunchdOptions, "folder"> = {}): Promise<Stage> {
     const folder = await mkdtemp(join(tmpdir(), "stage-"));
     await chmod(folder, 0o755);
     const stage = new Stage(folder, options);
     const library = stage.path("liblaunchd.so");
     await copyFile(launchdLibrary, library);
-    await Bun.$`${process.execPath} scripts/build.ts --outfile ${stage.program} --launchd-library ${library}`.cwd(root);
+    if (programUnderTest.given) await stage.#takeProgramUnderTest();
+    else
+      await Bun.$`${process.execPath} scripts/build.ts --outfile ${stage.program} --launchd-library ${library}`.cwd(
+        root,
+      );
     return stage;
+  }
+
+  /**
+   * Copies the program that TEST_PROGRAM names, since jobs of other users run it, and puts in its place what hands
+   * launchd's sockets on by systemd's protocol. What a loader needs lies in the same folder as the program.
+   */
+  async #takeProgramUnderTest(): Promise<void> {
+    const folder = this.path("under-test");
+    const { path, platform } = programUnderTest;
+    if (platform === "macos") await cp(dirname(path), folder, { recursive: true });
+    else {
+      await mkdir(folder);
+      await copyFile(path, join(folder, basename(path)));
+    }
+    compile("by-systemd-protocol", [`-DPROGRAM="${join(folder, basename(path))}"`], this.program);
   }
 
   get program(): string {

@@ -1,16 +1,12 @@
-import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { waitFor } from "./wait.ts";
 
-/** The built program; `make test` builds it. */
-export const program = join(import.meta.dir, "../../sbin/launch_socket_server");
-
-export interface StartOptions {
+export interface CommandOptions {
   /** All of its environment but PATH, which is the tests' own unless it is named here. */
   env?: Record<string, string | undefined>;
   cwd?: string;
   argv0?: string;
-  /** What runs the program, which comes behind these arguments: `["nohup"]`. */
+  /** What runs the command, which comes after these arguments: `["nohup"]`. */
   through?: string[];
   stdin?: "ignore" | "pipe" | Buffer;
   /** Where stderr goes instead of into `stderr`. */
@@ -24,15 +20,16 @@ export interface Ended {
   stderr: string;
 }
 
-/** A process under test, in a session of its own. Disposing of it kills it and everything that it started. */
-export class Run implements AsyncDisposable {
+/** A command in a session of its own, whose output is kept. Disposing of it kills it and everything that it started. */
+export class Command implements AsyncDisposable {
   stdout = "";
   stderr = "";
   readonly process: Subprocess<"ignore" | "pipe" | Buffer, "pipe", "pipe" | Bun.BunFile>;
   readonly #ended: Promise<void>;
 
-  constructor(command: string[], { env = {}, cwd, argv0, stdin = "ignore", stderr = undefined }: StartOptions = {}) {
-    this.process = Bun.spawn(command, {
+  constructor(command: string[], options: CommandOptions = {}) {
+    const { env = {}, cwd, argv0, through = [], stdin = "ignore", stderr } = options;
+    this.process = Bun.spawn([...through, ...command], {
       env: { PATH: process.env.PATH, ...env },
       ...(cwd === undefined ? {} : { cwd }),
       ...(argv0 === undefined ? {} : { argv0 }),
@@ -67,6 +64,11 @@ export class Run implements AsyncDisposable {
     process.kill(this.pid, signal);
   }
 
+  /** Sends a signal to everything that it started, too. */
+  signalGroup(signal: NodeJS.Signals): void {
+    process.kill(-this.pid, signal);
+  }
+
   /** Waits until stdout matches. */
   async printed(pattern: RegExp, timeout?: number): Promise<RegExpMatchArray> {
     const failed = () => `${pattern} on stdout, which is ${JSON.stringify(this.stdout)} (stderr: ${this.stderr})`;
@@ -95,17 +97,6 @@ export class Run implements AsyncDisposable {
     }
     await this.process.exited;
   }
-}
-
-/** Starts the built program. */
-export function start(args: string[], options: StartOptions = {}): Run {
-  return new Run([...(options.through ?? []), program, ...args], options);
-}
-
-/** Runs the built program to its end. */
-export async function run(args: string[], options: StartOptions = {}): Promise<Ended> {
-  await using running = start(args, options);
-  return await running.ended();
 }
 
 async function collect(
