@@ -63,6 +63,15 @@ export function setSendBuffer(fd: number, bytes: number): void {
   setOption(fd, constants.SOL_SOCKET, constants.SO_SNDBUF, bytes);
 }
 
+/**
+ * Whether a Unix socket's peer has gone after it had ended its data, on macOS, where Bun is not told: getpeername(2) fails there
+ * once both directions are down (getpeername in xnu's bsd/kern/uipc_syscalls.c). False on Linux, where Bun is.
+ */
+export function isDisconnected(fd: number): boolean {
+  const name = new Uint8Array(128);
+  return libc.getpeername(fd, name, new Uint32Array([name.length])) !== 0;
+}
+
 /** Bytes that the peer has not taken yet (SIOCOUTQ in tcp(7) and unix(7); SO_NWRITE on macOS); 0 when it cannot be told. */
 export function unsentBytes(fd: number): number {
   if (linux === null) return getOption(fd, constants.SO_NWRITE) ?? 0;

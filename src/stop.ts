@@ -28,7 +28,7 @@ export async function finish(
     const advice = daemonized ? "; a server must stay in the foreground (nginx: daemon off;)" : "";
     log.error(`program \`${program.name}' exited: ${describeExit(exit)}${advice}`);
   }
-  await Promise.race([relay.settle(stopTimeout, signals.hurry), signals.stop]);
+  await Promise.race([relay.drain(stopTimeout, signals.force), signals.stop]);
   return failed ? 1 : 0;
 }
 
@@ -46,7 +46,7 @@ export async function stop(
   log.info("stopping");
   relay.stopAccepting();
   program?.exited.then(() => relay.abandonDials());
-  await relay.settle(stopTimeout / 2, signals.hurry);
+  await relay.drain(stopTimeout / 2, signals.force);
   if (program === null) return 0;
 
   if (signals.forProgram !== null) program.signal(signals.forProgram);
@@ -58,7 +58,7 @@ export async function stop(
     await program.exited;
   }
   relay.abandonDials();
-  await relay.settle(deadline - performance.now(), signals.kill);
+  await relay.drain(deadline - performance.now(), signals.kill);
   return killed ? 1 : 0;
 }
 

@@ -10,14 +10,14 @@ export class Signals {
   /** Resolves with the first SIGTERM or SIGINT. */
   readonly stop: Promise<void>;
   /** Aborted by the second: waiting for transfers is over. */
-  readonly hurry: AbortSignal;
+  readonly force: AbortSignal;
   /** Aborted by the third: the program is to be killed. */
   readonly kill: AbortSignal;
   #latest: "SIGTERM" | "SIGINT" = "SIGTERM";
 
   constructor() {
-    const [stop, hurry, kill] = [Promise.withResolvers<void>(), new AbortController(), new AbortController()];
-    const steps = [() => stop.resolve(), () => hurry.abort(), () => kill.abort()];
+    const [stop, force, kill] = [Promise.withResolvers<void>(), new AbortController(), new AbortController()];
+    const steps = [() => stop.resolve(), () => force.abort(), () => kill.abort()];
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       if (signal === "SIGINT" && isIgnored(constants.signals[signal])) continue;
       process.on(signal, () => {
@@ -26,7 +26,7 @@ export class Signals {
       });
     }
     this.stop = stop.promise;
-    this.hurry = hurry.signal;
+    this.force = force.signal;
     this.kill = kill.signal;
   }
 

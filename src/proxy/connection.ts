@@ -1,13 +1,21 @@
+import type { Clock, TimeEvent } from "./clock.ts";
 import type { Dial } from "./dial.ts";
 import { Inactivity } from "./inactivity.ts";
-import { Leg, type LegOwner } from "./leg.ts";
+import type { Kernel } from "./kernel.ts";
 import type { Peer } from "./peer.ts";
-import type { Surroundings } from "./surroundings.ts";
+import { Side, type SideOwner } from "./side.ts";
+import { Stream } from "./stream.ts";
 
-/** What a connection needs from the relay that it lives in. */
-export interface ConnectionOwner extends Surroundings {
+/** What a connection needs of the relay that it lives in. */
+export interface ConnectionOwner {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  /** Milliseconds, Infinity for never. */
+  readonly limits: { readonly tcpKeepalive: number; readonly idleTimeout: number };
+  /** Has the first tick of a new connection called within `firstTick` milliseconds. */
+  tickSoon(): void;
   /** The client left before its backend was reached. */
-  cancelDial(dial: Dial): void;
+  cancelDial(dial: Dial<Side>): void;
   /** Both sides are closed. Called once. */
   connectionEnded(connection: Connection): void;
 }
@@ -22,97 +30,142 @@ export type Outcome =
   | "idle"
   | "stopped";
 
+/**
+ * Milliseconds until a new connection is first looked at, with all others that came meanwhile. Most are over by then, and have
+ * cost neither timers nor system calls for keep-alive probes: a tenth of a short connection's CPU time.
+ */
+export const firstTick = 500;
+/** Milliseconds after which a half-closed connection on which nothing moves is closed. */
+const halfClosedLimit = 3_600_000;
+
 /** A client and its backend as one thing. It owns both sockets from the moment it gets them. */
-export class Connection implements LegOwner {
-  readonly client: Leg;
-  readonly backend: Leg;
+export class Connection implements SideOwner, TimeEvent {
+  readonly client: Side;
+  readonly backend: Side;
+  /** From the client to the backend. */
+  readonly up: Stream;
+  readonly down: Stream;
+  readonly kernel: Kernel;
   outcome: Outcome = "in order";
-  #inactivity = new Inactivity();
+  appointment: TimeEvent["appointment"] = null;
+  /** Whether the first tick is still to come, which needs no appointment. */
+  #isNew = true;
+  #inactivity: Inactivity | null = null;
 
   constructor(
     readonly owner: ConnectionOwner,
     /** Client and target, for the log. */
-    readonly names: string,
+    readonly label: string,
     kinds: { client: "tcp" | "unix"; backend: "tcp" | "unix" },
   ) {
-    this.client = new Leg("client", kinds.client, this, owner);
-    this.backend = new Leg("backend", kinds.backend, this, owner);
-    this.client.other = this.backend;
-    this.backend.other = this.client;
+    this.kernel = owner.kernel;
+    this.client = new Side("client", kinds.client, this);
+    this.backend = new Side("backend", kinds.backend, this);
+    this.up = new Stream(this.client, this.backend);
+    this.down = new Stream(this.backend, this.client);
+    this.client.inbound = this.backend.outbound = this.up;
+    this.client.outbound = this.backend.inbound = this.down;
   }
 
-  /** A client was accepted. `header` goes to the backend ahead of its bytes. */
+  get tcpKeepalive(): number {
+    return this.owner.limits.tcpKeepalive;
+  }
+
+  /** A client was accepted. `header` goes to the backend before its bytes. */
   accept(peer: Peer, header: Uint8Array | null): void {
+    this.owner.tickSoon();
     this.client.attach(peer);
-    if (header !== null) this.backend.prepend(header);
+    if (header !== null) this.up.prepend(header);
   }
 
   /** The backend was reached. */
   connected(peer: Peer): void {
+    this.tickWithin(firstTick);
     this.backend.attach(peer);
   }
 
   /** The backend cannot be reached: this client is closed. */
-  giveUp(): void {
-    this.outcome = "not connected";
-    this.backend.abort();
-    this.client.hangUp();
+  connectFailed(): void {
+    this.close("not connected");
   }
 
-  /** Closes both sides in order now. */
-  hangUp(outcome: Outcome): void {
+  /** Closes both sides now: in order, or by a reset where something is undelivered. */
+  close(outcome: Outcome): void {
     if (this.outcome === "in order") this.outcome = outcome;
-    this.client.hangUp();
-    this.backend.hangUp();
-  }
-
-  /** Does what can wait a little; `now` is the time of performance.now(). */
-  look(now: number): void {
-    this.client.look(now);
-    this.backend.look(now);
+    this.client.close();
+    this.backend.close();
   }
 
   /** Milliseconds since the last look that saw bytes move, in either direction. */
   quietFor(now: number): number {
-    const { client, backend } = this;
-    return this.#inactivity.lasting(now, client.received + client.sent + backend.received + backend.sent);
+    const { up, down } = this;
+    this.#inactivity ??= new Inactivity();
+    return this.#inactivity.lasting(now, up.received + up.sent + down.received + down.sent);
   }
 
   /** Counts inactivity from now on only. */
   restartInactivity(now: number): void {
-    this.#inactivity = new Inactivity();
+    this.#inactivity = null;
     this.quietFor(now);
   }
 
+  /** Whether a direction has ended, whether or not everything is delivered yet. */
   get halfClosed(): boolean {
-    return this.client.halfClosed || this.backend.halfClosed;
+    return this.up.state !== "open" || this.down.state !== "open";
   }
 
   get dialing(): boolean {
     return this.backend.dial !== null;
   }
 
-  /** Is anything here still to be delivered? */
+  /** Whether anything here is still to be delivered. */
   get pending(): boolean {
-    return this.dialing || this.client.pending || this.backend.pending;
+    return this.dialing || this.up.pending || this.down.pending;
   }
 
-  /** The program has gone and the client has everything. */
+  /** Whether the program has gone and the client has everything. */
   get delivered(): boolean {
     return this.backend.closed && this.client.delivered;
   }
 
-  wasReset(leg: Leg): void {
+  tickWithin(delay: number): void {
+    if (this.#isNew && delay >= firstTick) return;
+    this.owner.clock.schedule(this, delay);
+  }
+
+  tick(now: number): number {
+    this.#isNew = false;
+    const next = Math.min(this.client.tick(now), this.backend.tick(now));
+    const limit = this.halfClosed
+      ? Math.min(this.owner.limits.idleTimeout, halfClosedLimit)
+      : this.owner.limits.idleTimeout;
+    if (!this.dialing && this.quietFor(now) >= limit) this.close("idle");
+    return this.#ended ? Number.POSITIVE_INFINITY : Math.min(next, idleCheck(this.owner.limits.idleTimeout));
+  }
+
+  wasReset(side: Side): void {
     if (this.outcome === "in order")
-      this.outcome = leg.role === "client" ? "reset by the client" : "reset by the program";
+      this.outcome = side === this.client ? "reset by the client" : "reset by the program";
   }
 
-  uploadLost(): void {
-    if (this.outcome === "in order") this.outcome = "upload undelivered";
+  willReset(side: Side): void {
+    if (this.outcome === "in order" && side === this.client && this.up.undelivered > 0)
+      this.outcome = "upload undelivered";
   }
 
-  legClosed(leg: Leg): void {
-    if (leg.dial !== null) this.owner.cancelDial(leg.dial);
-    if (this.client.closed && this.backend.closed) this.owner.connectionEnded(this);
+  sideClosed(side: Side): void {
+    if (side.dial !== null) this.owner.cancelDial(side.dial);
+    if (!this.#ended) return;
+    this.owner.clock.cancel(this);
+    this.owner.connectionEnded(this);
   }
+
+  get #ended(): boolean {
+    return this.client.closed && this.backend.closed;
+  }
+}
+
+/** Milliseconds between the looks whether a connection is idle. */
+export function idleCheck(idleTimeout: number): number {
+  return Math.max(50, Math.min(idleTimeout, halfClosedLimit) / 8);
 }

@@ -1,15 +1,22 @@
 import type { Socket, SocketHandler } from "bun";
 import type { Address } from "../address.ts";
 import { type Log, reasonOf } from "../log.ts";
-import type { Leg } from "./leg.ts";
 import { Outage } from "./outage.ts";
 import { type BackendAddress, connect, knownAddresses, lookUp } from "./target.ts";
 
+/** What is to get a socket; it becomes that socket's data. */
+export interface Dialing<Side extends Dialing<Side>> {
+  /** The dial that is to bring the socket, while it is under way. The dialer's own. */
+  dial: Dial<Side> | null;
+  /** The program cannot be reached yet. */
+  mustWait(): void;
+}
+
 /** A client's wait for its backend. Exactly one of the two functions is called, once, unless the dial is cancelled. */
-export interface Dial {
-  readonly dialer: Dialer;
-  readonly leg: Leg;
-  readonly connected: (socket: Socket<Leg>) => void;
+export interface Dial<Side extends Dialing<Side>> {
+  readonly dialer: Dialer<Side>;
+  readonly side: Side;
+  readonly connected: (socket: Socket<Side>) => void;
   readonly failed: (reason: string) => void;
   /** Position in the order in which the clients came. */
   readonly order: number;
@@ -21,7 +28,7 @@ export interface Dial {
 }
 
 /** Failures that pass: the server does not listen yet, or its queue is full. */
-const passing = new Set(["ENOENT", "ECONNREFUSED", "EAGAIN"]);
+const retryable = new Set(["ENOENT", "ECONNREFUSED", "EAGAIN"]);
 /** Milliseconds between tries. */
 const firstPause = 5;
 const longestPause = 250;
@@ -36,15 +43,15 @@ const tcpWaiting = 64;
  * Connects clients to the program. While it cannot be reached, clients are tried one at a time in the order in which
  * they came, until each one's time is over. A connection is only ever made for a client that is there.
  */
-export class Dialer {
+export class Dialer<Side extends Dialing<Side>> {
   /** Called when `open` may have changed. */
   onChange: () => void = () => {};
   /** Was the program ever reached? */
   reached = false;
 
   #state: "unproven" | "reachable" | "waiting" | "abandoned" = "unproven";
-  #waiting: Dial[] = [];
-  readonly #underWay = new Set<Dial>();
+  #waiting: Dial<Side>[] = [];
+  readonly #underWay = new Set<Dial<Side>>();
   /** Sockets that are being connected. */
   #connecting = 0;
   #dials = 0;
@@ -56,13 +63,13 @@ export class Dialer {
   /** How the last try went. */
   #lastTry: "reached" | "missed" = "missed";
   #addresses: BackendAddress[] | null;
-  readonly #handlers: SocketHandler<Leg>;
+  readonly #handlers: SocketHandler<Side>;
 
   constructor(
     readonly target: Address,
     /** Milliseconds that a client waits; Infinity for no limit. */
     readonly timeout: number,
-    handlers: SocketHandler<Leg>,
+    handlers: SocketHandler<Side>,
     readonly log: Log,
   ) {
     this.#addresses = knownAddresses(target);
@@ -79,23 +86,32 @@ export class Dialer {
     return this.#state === "unproven" && this.#underWay.size === 0;
   }
 
-  /** Connects that still hang in the kernel although their dials are over: nothing can take them back, and each holds a descriptor. */
-  get hanging(): number {
+  /** Connects that are still under way in the kernel although their dials are over: nothing can take them back, and each holds a descriptor. */
+  get orphaned(): number {
     return Math.max(0, this.#connecting - this.#underWay.size);
   }
 
-  /** Connects for `leg`, which becomes the socket's data. */
-  dial(leg: Leg, connected: Dial["connected"], failed: Dial["failed"]): void {
+  /** Connects for `side`, which becomes the socket's data. */
+  dial(side: Side, connected: Dial<Side>["connected"], failed: Dial<Side>["failed"]): void {
     const deadline = performance.now() + this.timeout;
-    const dial: Dial = { dialer: this, leg, connected, failed, order: this.#dials++, deadline, tried: 0, reason: "" };
-    leg.dial = dial;
+    const dial: Dial<Side> = {
+      dialer: this,
+      side,
+      connected,
+      failed,
+      order: this.#dials++,
+      deadline,
+      tried: 0,
+      reason: "",
+    };
+    side.dial = dial;
     if (this.#state === "abandoned") this.#fail(dial, "the program has ended");
     else if (this.#mayTry) this.#try(dial);
     else this.#enqueue(dial);
   }
 
   /** Takes a dial back: nothing is called for it any more. */
-  cancel(dial: Dial): void {
+  cancel(dial: Dial<Side>): void {
     const wasUnderWay = this.#forget(dial);
     if (wasUnderWay) this.#next();
   }
@@ -107,7 +123,7 @@ export class Dialer {
     for (const dial of [...this.#underWay, ...this.#waiting]) this.#fail(dial, "the program has ended");
   }
 
-  #try(dial: Dial): void {
+  #try(dial: Dial<Side>): void {
     this.#underWay.add(dial);
     dial.tried = 0;
     if (this.target.kind === "tcp") this.#startWatch();
@@ -121,26 +137,26 @@ export class Dialer {
     );
   }
 
-  #connect(dial: Dial): void {
+  #connect(dial: Dial<Side>): void {
     const address = this.#addresses?.[dial.tried];
-    if (dial.leg.dial !== dial) return;
+    if (dial.side.dial !== dial) return;
     if (address === undefined) return this.#missed(dial, dial.reason);
     this.#connecting++;
     try {
-      connect(address, dial.leg, this.#handlers);
+      connect(address, dial.side, this.#handlers);
     } catch (error) {
       this.#refused(dial, error);
     }
   }
 
-  #refused(dial: Dial | null, error: unknown): void {
+  #refused(dial: Dial<Side> | null, error: unknown): void {
     this.#connecting--;
     if (dial === null) return this.onChange();
     if (dial.tried++ === 0) dial.reason = reasonOf(error);
     this.#connect(dial);
   }
 
-  #connected(socket: Socket<Leg>): void {
+  #connected(socket: Socket<Side>): void {
     const { dial } = socket.data;
     this.#connecting--;
     if (dial === null) {
@@ -159,11 +175,11 @@ export class Dialer {
   }
 
   /** None of the target's addresses took the connection. */
-  #missed(dial: Dial, reason: string): void {
-    if (dial.leg.dial !== dial) return;
+  #missed(dial: Dial<Side>, reason: string): void {
+    if (dial.side.dial !== dial) return;
     // A host name may have moved.
     this.#addresses = knownAddresses(this.target);
-    if (!passing.has(reason) || performance.now() >= dial.deadline) {
+    if (!retryable.has(reason) || performance.now() >= dial.deadline) {
       this.#fail(dial, reason);
       this.#next();
       return;
@@ -178,9 +194,9 @@ export class Dialer {
     this.onChange();
   }
 
-  #enqueue(dial: Dial): void {
+  #enqueue(dial: Dial<Side>): void {
     // A client that has to wait for the program is not read.
-    if (this.#state === "waiting") dial.leg.other.intake.pause();
+    if (this.#state === "waiting") dial.side.mustWait();
     this.#outage?.holdsUp(dial.order);
     const later = this.#waiting.findIndex((other) => other.order > dial.order);
     this.#waiting.splice(later < 0 ? this.#waiting.length : later, 0, dial);
@@ -237,14 +253,14 @@ export class Dialer {
     this.#outage = null;
   }
 
-  #fail(dial: Dial, reason: string): void {
+  #fail(dial: Dial<Side>, reason: string): void {
     this.#forget(dial);
     dial.failed(reason);
   }
 
   /** Returns whether a connection was under way for it. */
-  #forget(dial: Dial): boolean {
-    dial.leg.dial = null;
+  #forget(dial: Dial<Side>): boolean {
+    dial.side.dial = null;
     const index = this.#waiting.indexOf(dial);
     if (index >= 0) this.#waiting.splice(index, 1);
     return this.#underWay.delete(dial);

@@ -3,7 +3,7 @@ import type { ListeningSocket } from "../activation/activation.ts";
 import { formatAddress } from "../address.ts";
 import { closeDescriptor, duplicate, setBacklog } from "../descriptor.ts";
 import { log, reasonOf } from "../log.ts";
-import type { Leg } from "./leg.ts";
+import type { Side } from "./side.ts";
 
 /** As long a queue as the kernel grants: it caps this by net.core.somaxconn or kern.ipc.somaxconn. */
 const backlog = 4096;
@@ -12,16 +12,16 @@ const pauseAfterFailure = 1_000;
 
 /**
  * Accepts from one descriptor. Bun closes the descriptor that it is given when it stops, so it gets a duplicate each
- * time; between two times newcomers wait in the kernel's queue. Owns the descriptor of `socket` until `close`.
+ * time; between two times new connections wait in the kernel's queue. Owns the descriptor of `socket` until `close`.
  */
 export class Listener {
-  #accepting: SocketListener<Leg> | null = null;
+  #accepting: SocketListener<Side> | null = null;
   #retry: Timer | undefined;
 
   constructor(
     readonly socket: ListeningSocket,
     /** Its `open` gets each accepted socket. */
-    readonly handlers: SocketHandler<Leg>,
+    readonly handlers: SocketHandler<Side>,
   ) {}
 
   accept(): void {
@@ -29,7 +29,7 @@ export class Listener {
     let fd: number | undefined;
     try {
       fd = duplicate(this.socket.fd);
-      this.#accepting = Bun.listen<Leg>({ fd, allowHalfOpen: true, socket: this.handlers });
+      this.#accepting = Bun.listen<Side>({ fd, allowHalfOpen: true, socket: this.handlers });
       // Bun has set the queue to 511.
       setBacklog(fd, backlog);
     } catch (error) {

@@ -50,7 +50,7 @@ test("a client that leaves in order while it waits still has its data delivered"
 test("a client whose backend cannot be reached is closed", () => {
   const { owner, connection, clientPeer } = accepted();
   connection.backend.dial = null;
-  connection.giveUp();
+  connection.connectFailed();
   expect([clientPeer.calls, owner.ended, connection.outcome]).toEqual([["end"], [connection], "not connected"]);
 });
 
@@ -59,21 +59,21 @@ test("the first cause of an end is the one that is told", () => {
   clientPeer.unsent = 10;
   connect().close(reset);
   expect(connection.outcome).toBe("reset by the program");
-  connection.hangUp("stopped");
+  connection.close("stopped");
   expect([connection.outcome, clientPeer.calls]).toEqual(["reset by the program", ["terminate"]]);
 });
 
-test("a hang-up closes both sides and is told as the cause", () => {
+test("a close ends both sides and is told as the cause", () => {
   const { owner, connection, connect, clientPeer } = accepted();
   const backendPeer = connect();
-  connection.hangUp("idle");
+  connection.close("idle");
   expect([clientPeer.calls, backendPeer.calls]).toEqual([["end"], ["end"]]);
   expect([owner.ended, connection.outcome]).toEqual([[connection], "idle"]);
 });
 
-test("a hang-up while the backend is dialled takes the dial back", () => {
+test("a close while the backend is dialled takes the dial back", () => {
   const { owner, connection, dial } = accepted();
-  connection.hangUp("stopped");
+  connection.close("stopped");
   expect([owner.cancelled, owner.ended]).toEqual([[dial], [connection]]);
 });
 
@@ -90,7 +90,7 @@ test("a connection is delivered when its program has gone and its client has eve
   expect([connection.delivered, connection.pending]).toEqual([false, false]);
   clientPeer.unsent = 0;
   expect(connection.delivered).toBe(true);
-  connection.hangUp("stopped");
+  connection.close("stopped");
 });
 
 test("bytes in either direction, received or taken, end the quiet; so does starting anew", () => {
@@ -110,5 +110,5 @@ test("bytes in either direction, received or taken, end the quiet; so does start
     change();
     expect(connection.quietFor(now)).toBe(0);
   }
-  connection.hangUp("stopped");
+  connection.close("stopped");
 });

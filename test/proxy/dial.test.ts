@@ -5,11 +5,8 @@ import { join } from "node:path";
 import type { SocketHandler } from "bun";
 import type { Address } from "../../src/address.ts";
 import type { Log } from "../../src/log.ts";
-import { type Dial, Dialer } from "../../src/proxy/dial.ts";
-import { Leg, type LegOwner } from "../../src/proxy/leg.ts";
-import type { Surroundings } from "../../src/proxy/surroundings.ts";
+import { type Dial, Dialer, type Dialing } from "../../src/proxy/dial.ts";
 import { FaultyBackend } from "../support/faulty-backend.ts";
-import { ScriptedPeer } from "../support/scripted-peer.ts";
 import { waitFor } from "../support/wait.ts";
 
 let folder: string;
@@ -24,40 +21,39 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
+/** A backend side that waits for its socket, and whether it was told that it has to. */
+interface Waiting extends Dialing<Waiting> {
+  held: boolean;
+}
+
 /** A dialer that only remembers what happens. */
 function dialer(target: Address, timeout = 10_000) {
   const lines: string[] = [];
   const line = (text: string) => lines.push(text);
   const log = { error: line, warn: line, info: line, debug: line } as unknown as Log;
-  const nothing: SocketHandler<Leg> = { data: () => {}, close: () => {} };
+  const nothing: SocketHandler<Waiting> = { data: () => {}, close: () => {} };
   const dialer = new Dialer(target, timeout, nothing, log);
   const results: string[] = [];
-  const clients = new Map<string, ScriptedPeer>();
-  const owner: LegOwner = { legClosed: () => {}, wasReset: () => {}, uploadLost: () => {} };
-  const around: Surroundings = {
-    tcpKeepalive: 0,
-    unsentBytes: () => 0,
-    setSendBuffer: () => {},
-    setKeepAlive: () => {},
-    lookSoon: () => {},
-  };
-  const dial = (name: string): Dial => {
-    const leg = new Leg("backend", target.kind, owner, around);
-    const client = new Leg("client", "tcp", owner, around);
-    const peer = new ScriptedPeer();
-    clients.set(name, peer);
-    [leg.other, client.other] = [client, leg];
-    client.attach(peer);
+  const clients = new Map<string, Waiting>();
+  const dial = (name: string): Dial<Waiting> => {
+    const side: Waiting = {
+      dial: null,
+      held: false,
+      mustWait() {
+        side.held = true;
+      },
+    };
+    clients.set(name, side);
     dialer.dial(
-      leg,
+      side,
       (socket) => {
         cleanUps.push(() => socket.terminate());
         results.push(`${name} connected`);
       },
       (reason) => results.push(`${name} ${reason}`),
     );
-    // A dial that failed at once has left its leg.
-    return leg.dial as Dial;
+    // A dial that failed at once has left its side.
+    return side.dial as Dial<Waiting>;
   };
   const over = (count: number) =>
     waitFor(
@@ -124,11 +120,11 @@ test("a client that waits for the program is not read; one that is being connect
   const { dial, clients, over } = dialer(unix());
   dial("a");
   dial("b");
-  expect([clients.get("a")?.paused, clients.get("b")?.paused]).toEqual([true, true]);
+  expect([clients.get("a")?.held, clients.get("b")?.held]).toEqual([true, true]);
   backend(unix());
   await over(2);
   dial("c");
-  expect(clients.get("c")?.paused).toBe(false);
+  expect(clients.get("c")?.held).toBe(false);
 });
 
 test("clients wait for the program and are served in the order in which they came", async () => {
@@ -205,7 +201,7 @@ test("an address that does not answer is given up at the deadline", async () => 
   dial("b");
   await over(2);
   expect(results).toEqual(["a connected", "b ETIMEDOUT"]);
-  expect(theDialer.hanging).toBe(1);
+  expect(theDialer.orphaned).toBe(1);
 });
 
 test("a connect that hangs behind a dial that is over is counted until it ends, and its socket is closed then", async () => {
@@ -217,9 +213,9 @@ test("a connect that hangs behind a dial that is over is counted until it ends, 
   await over(1);
   const taken = dial("b");
   theDialer.cancel(taken);
-  expect(theDialer.hanging).toBe(1);
+  expect(theDialer.orphaned).toBe(1);
   server.accept();
-  await waitFor("the connect to end", () => theDialer.hanging === 0);
+  await waitFor("the connect to end", () => theDialer.orphaned === 0);
   await waitFor("the socket to be closed", () => server.made === 2 && server.open === 1);
   expect(results).toEqual(["a connected"]);
 });
@@ -234,9 +230,9 @@ test("TCP connects are made a few at a time, in order, and nobody is let in whil
   expect(theDialer.open).toBe(false);
   // Connects that hang cannot be taken back.
   for (const taken of dials.slice(8)) theDialer.cancel(taken);
-  expect([theDialer.open, theDialer.hanging]).toEqual([true, 0]);
+  expect([theDialer.open, theDialer.orphaned]).toEqual([true, 0]);
   for (const taken of dials.slice(0, 8)) theDialer.cancel(taken);
-  expect(theDialer.hanging).toBe(8);
+  expect(theDialer.orphaned).toBe(8);
   server.accept();
   dial("last");
   await over(2);
@@ -253,7 +249,7 @@ test("a host that nobody knows ends the client at once", async () => {
 
 test("for a dial that was taken back nothing is called, and no connection is made", async () => {
   const { dialer: theDialer, dial, results, over } = dialer(unix());
-  const [first, second] = [dial("a"), dial("b"), dial("c")] as [Dial, Dial, Dial];
+  const [first, second] = [dial("a"), dial("b"), dial("c")] as [Dial<Waiting>, Dial<Waiting>, Dial<Waiting>];
   await Bun.sleep(20);
   theDialer.cancel(second);
   theDialer.cancel(first);

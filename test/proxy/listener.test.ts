@@ -3,8 +3,8 @@ import { readdirSync } from "node:fs";
 import type { Socket, SocketHandler } from "bun";
 import type { Address } from "../../src/address.ts";
 import { bindListener, describe } from "../../src/descriptor.ts";
-import type { Leg } from "../../src/proxy/leg.ts";
 import { Listener } from "../../src/proxy/listener.ts";
+import type { Side } from "../../src/proxy/side.ts";
 import { Client } from "../support/client.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -19,8 +19,8 @@ function listen(opened: (listener: Listener) => void = () => {}) {
   const fd = bindListener({ kind: "tcp", host: "127.0.0.1", port: 0 }, 128);
   const found = describe(fd);
   if (found.kind !== "listener") throw new Error("no listener");
-  const sockets: Socket<Leg>[] = [];
-  const handlers: SocketHandler<Leg> = {
+  const sockets: Socket<Side>[] = [];
+  const handlers: SocketHandler<Side> = {
     open: (socket) => {
       sockets.push(socket);
       opened(listener);

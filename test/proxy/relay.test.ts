@@ -150,14 +150,14 @@ test("a half-closed connection on which nothing moves for an hour is closed, ano
   expect(lines.filter((line) => line.endsWith("ended idle"))).toHaveLength(1);
 });
 
-test("settling waits for what moves and for what is undelivered, but not for what is quiet", async () => {
+test("draining waits for what moves and for what is undelivered, but not for what is quiet", async () => {
   const { relay: theRelay, address } = relay();
   const quiet = await client(address, { answer: 10, last: "hold" });
   const busy = await client(address, { answer: 15, chunk: 1, pause: 100, last: "hold" });
   await quiet.got(10);
   const start = performance.now();
   theRelay.stopAccepting();
-  await theRelay.settle(10_000, new AbortController().signal);
+  await theRelay.drain(10_000, new AbortController().signal);
   const took = performance.now() - start;
   expect(busy.received).toBe(15);
   expect([quiet.state, busy.state]).toEqual(["open", "open"]);
@@ -165,18 +165,18 @@ test("settling waits for what moves and for what is undelivered, but not for wha
   expect(took).toBeLessThan(5_000);
 });
 
-test("settling ends at its time limit, and at once when somebody is in a hurry", async () => {
+test("draining ends at its time limit, and at once when somebody is in a force", async () => {
   const { relay: theRelay, address } = relay();
   const busy = await client(address, { answer: 1_000, chunk: 1, pause: 50 });
   await busy.got(1);
   const start = performance.now();
-  await theRelay.settle(300, new AbortController().signal);
+  await theRelay.drain(300, new AbortController().signal);
   expect(performance.now() - start).toBeGreaterThan(290);
   expect(performance.now() - start).toBeLessThan(1_000);
-  const hurry = new AbortController();
-  const settled = theRelay.settle(10_000, hurry.signal);
-  hurry.abort();
-  await settled;
+  const force = new AbortController();
+  const drained = theRelay.drain(10_000, force.signal);
+  force.abort();
+  await drained;
   expect(performance.now() - start).toBeLessThan(1_500);
 });
 

@@ -1,8 +1,10 @@
 import { log } from "../../src/log.ts";
-import type { Connection, ConnectionOwner } from "../../src/proxy/connection.ts";
+import { Clock } from "../../src/proxy/clock.ts";
+import { Connection, type ConnectionOwner, firstTick } from "../../src/proxy/connection.ts";
 import { type Dial, Dialer } from "../../src/proxy/dial.ts";
-import type { Leg } from "../../src/proxy/leg.ts";
+import type { Kernel } from "../../src/proxy/kernel.ts";
 import type { Peer } from "../../src/proxy/peer.ts";
+import type { Side } from "../../src/proxy/side.ts";
 import { byteAt, bytesFrom } from "./stream.ts";
 
 /**
@@ -28,14 +30,17 @@ export class ScriptedPeer implements Peer {
   /** Each size that its send buffer was set to. */
   sendBuffers: number[] = [];
   state: "open" | "shut" | "ended" | "reset" | "gone" = "open";
-  /** What was sent to the leg by `data`. */
+  /** What was sent to the side by `data`. */
   delivered = 0;
-  leg: Leg | null = null;
   faults: Error[] = [];
+  /** Has it gone, without any event that tells so? */
+  vanished = false;
   /** Called inside `end` and `terminate`, where Bun calls its close handler. */
   onClose: () => void = () => {};
   /** Called whenever the peer's state is about to change, for a model's own checks. */
   beforeChange: (call: "shutdown" | "end" | "terminate") => void = () => {};
+
+  constructor(readonly side: Side) {}
 
   write(data: Uint8Array): number {
     if (this.state !== "open") throw this.#fault(`a write behind ${this.calls.join(", ") || this.state}`);
@@ -71,23 +76,23 @@ export class ScriptedPeer implements Peer {
     this.paused = false;
   }
 
-  /** Sends the leg the next `length` bytes. */
+  /** Sends the side the next `length` bytes. */
   data(length: number): void {
     const chunk = bytesFrom(this.delivered, length);
     this.delivered += length;
-    this.leg?.receive(chunk);
+    this.side.receive(chunk);
   }
 
   /** The socket closes by itself. */
   close(error?: Error): void {
     if (this.state === "open" || this.state === "shut") this.state = "gone";
-    this.leg?.close(error);
+    this.side.socketClosed(error);
   }
 
   /** Takes `room` bytes more, and says so. */
   take(room: number): void {
     this.room += room;
-    this.leg?.drain();
+    this.side.outbound.flush();
   }
 
   #change(call: "shutdown" | "end" | "terminate", allowed: string[], state: ScriptedPeer["state"]): void {
@@ -107,78 +112,56 @@ export class ScriptedPeer implements Peer {
 
 export const reset = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
 
-/** Looks at legs half a second after one of them has asked for it. */
-export class Lookout {
-  #timer: Timer | undefined;
-
-  constructor(readonly legs: () => Iterable<Leg | null>) {}
-
-  lookSoon(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      for (const leg of this.legs()) leg?.look(performance.now());
-    }, 500);
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-  }
-}
-
 /** A relay of scripted peers: what it is told is remembered. */
 export class ScriptedOwner implements ConnectionOwner {
   readonly ended: Connection[] = [];
-  readonly cancelled: Dial[] = [];
+  readonly cancelled: Dial<Side>[] = [];
   readonly peers = new Map<number, ScriptedPeer>();
-  readonly tcpKeepalive = 60_000;
-  readonly #lookout = new Lookout(() => [...this.peers.values()].map(({ leg }) => leg));
+  readonly clock = new Clock();
+  readonly kernel: Kernel = {
+    isDisconnected: (fd) => this.peers.get(fd)?.vanished ?? false,
+    readableBytes: () => 0,
+    receiveInto: () => 0,
+    setKeepAlive: (fd, idle) => void this.peers.get(fd)?.keepAlive.push(idle),
+    setReceiveBuffer: () => {},
+    setSendBuffer: (fd, bytes) => void this.peers.get(fd)?.sendBuffers.push(bytes),
+    unsentBytes: (fd) => this.peers.get(fd)?.unsent ?? 0,
+  };
+
+  constructor(readonly limits = { tcpKeepalive: 60_000, idleTimeout: Number.POSITIVE_INFINITY }) {}
 
   get faults(): Error[] {
     return [...this.peers.values()].flatMap(({ faults }) => faults);
   }
 
-  lookSoon(): void {
-    this.#lookout.lookSoon();
+  tickSoon(): void {
+    for (const { side } of this.peers.values()) this.clock.schedule(side.owner as Connection, firstTick);
   }
 
-  unsentBytes(fd: number): number {
-    return this.peers.get(fd)?.unsent ?? 0;
-  }
-
-  setSendBuffer(fd: number, bytes: number): void {
-    this.peers.get(fd)?.sendBuffers.push(bytes);
-  }
-
-  setKeepAlive(fd: number, idle: number): void {
-    this.peers.get(fd)?.keepAlive.push(idle);
-  }
-
-  cancelDial(dial: Dial): void {
+  cancelDial(dial: Dial<Side>): void {
     this.cancelled.push(dial);
-    dial.leg.dial = null;
+    dial.side.dial = null;
   }
 
   connectionEnded(connection: Connection): void {
     this.ended.push(connection);
-    this.#lookout.stop();
+    this.clock.stop();
   }
 
-  /** A new peer that speaks to `leg`. */
-  peer(leg: Leg): ScriptedPeer {
-    const peer = new ScriptedPeer();
-    peer.leg = leg;
+  /** A new peer that speaks to `side`. */
+  peer(side: Side): ScriptedPeer {
+    const peer = new ScriptedPeer(side);
     this.peers.set(peer.fd, peer);
     return peer;
   }
 }
 
-/** A dial for `leg` which is under way and whose result the test decides. */
-export function pendingDial(leg: Leg): Dial {
+/** A dial for `side` which is under way and whose result the test decides. */
+export function pendingDial(side: Side): Dial<Side> {
   const nothing = () => {};
   return {
     dialer: new Dialer({ kind: "unix", path: "/nonexistent" }, Number.POSITIVE_INFINITY, { data: nothing }, log),
-    leg,
+    side,
     connected: nothing,
     failed: nothing,
     order: 0,
@@ -186,4 +169,32 @@ export function pendingDial(leg: Leg): Dial {
     tried: 0,
     reason: "",
   };
+}
+
+/** A connection between two scripted peers; `told` is what it was told of its sides. */
+export function connectionOf(
+  kinds: { client?: "tcp" | "unix"; backend?: "tcp" | "unix" } = {},
+  { connected = true, tcpKeepalive = 60_000 } = {},
+) {
+  const owner = new ScriptedOwner({ tcpKeepalive, idleTimeout: Number.POSITIVE_INFINITY });
+  const connection = new Connection(owner, "", { client: "tcp", backend: "tcp", ...kinds });
+  const { client, backend, up, down } = connection;
+  const told: string[] = [];
+  connection.sideClosed = (side) => {
+    told.push(`${side.role} closed`);
+    Connection.prototype.sideClosed.call(connection, side);
+  };
+  connection.wasReset = (side) => {
+    told.push(`${side.role} reset`);
+    Connection.prototype.wasReset.call(connection, side);
+  };
+  connection.willReset = (side) => {
+    Connection.prototype.willReset.call(connection, side);
+    if (connection.outcome === "upload undelivered") told.push("upload lost");
+  };
+  const clientPeer = owner.peer(client);
+  const backendPeer = owner.peer(backend);
+  connection.accept(clientPeer, null);
+  if (connected) connection.connected(backendPeer);
+  return { owner, connection, client, backend, up, down, clientPeer, backendPeer, told };
 }

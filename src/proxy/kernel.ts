@@ -1,0 +1,22 @@
+import {
+  isDisconnected,
+  readableBytes,
+  receiveInto,
+  setKeepAlive,
+  setReceiveBuffer,
+  setSendBuffer,
+  unsentBytes,
+} from "../descriptor.ts";
+
+/** What only the kernel knows of a socket or can do with one; unit tests play it. The functions are documented in sockets.ts. */
+export const kernel = {
+  isDisconnected,
+  readableBytes,
+  receiveInto,
+  setKeepAlive,
+  setReceiveBuffer,
+  setSendBuffer,
+  unsentBytes,
+};
+
+export type Kernel = typeof kernel;
