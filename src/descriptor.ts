@@ -72,7 +72,12 @@ export function isDisconnected(fd: number): boolean {
   return libc.getpeername(fd, name, new Uint32Array([name.length])) !== 0;
 }
 
-/** Bytes that the peer has not taken yet (SIOCOUTQ in tcp(7) and unix(7); SO_NWRITE on macOS); 0 when it cannot be told. */
+/**
+ * Bytes that the peer has not taken yet: not acknowledged over TCP, and on Linux not read by a Unix socket's peer (SIOCOUTQ in
+ * tcp(7) and unix(7); SO_NWRITE on macOS). 0 when it cannot be told, and always for a Unix socket of macOS: SO_NWRITE counts
+ * the sender's buffer (uipc_socket.c), and what is sent lies in the peer's at once (uipc_send in xnu's bsd/kern/uipc_usrreq.c).
+ * There nothing may be concluded from it but that nothing is left to wait for.
+ */
 export function unsentBytes(fd: number): number {
   if (linux === null) return getOption(fd, constants.SO_NWRITE) ?? 0;
   const bytes = new Int32Array(1);

@@ -144,7 +144,7 @@ describe("duplicate", () => {
 });
 
 describe("unsentBytes", () => {
-  test("counts what the peer has not taken, over TCP and Unix sockets, and is 0 once it has", async () => {
+  test("counts what the peer has not taken, over TCP and Linux's Unix sockets, and is 0 once it has", async () => {
     const addresses: Address[] = [tcp("127.0.0.1", 0), { kind: "unix", path: join(folder, "unsent") }];
     for (const address of addresses) {
       const fd = bindListener(address, 1);
@@ -163,7 +163,9 @@ describe("unsentBytes", () => {
       expect(unsentBytes(writer.fd)).toBe(0);
       const chunk = Buffer.alloc(65_536);
       while (writer.write(chunk) === chunk.length);
-      expect(unsentBytes(writer.fd)).toBeGreaterThan(0);
+      // macOS puts what is sent over a Unix socket straight into the peer's buffer.
+      if (found.address.kind === "unix" && platform === "macos") expect(unsentBytes(writer.fd)).toBe(0);
+      else expect(unsentBytes(writer.fd)).toBeGreaterThan(0);
       reader.resume();
       await waitFor("all to be taken", () => unsentBytes(writer.fd) === 0);
       writer.terminate();

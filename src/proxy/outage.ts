@@ -1,5 +1,6 @@
 import { type Address, formatAddress } from "../address.ts";
 import type { Log } from "../log.ts";
+import { explainWait } from "./target.ts";
 
 /** Milliseconds of waiting that are not worth a line in the log. */
 const patience = 1_000;
@@ -24,7 +25,7 @@ export class Outage {
   tell(reason: string): void {
     if (this.#told || performance.now() - this.#since < patience) return;
     this.#told = true;
-    this.log.warn(`the program does not listen at ${formatAddress(this.target)} yet (${reason}); clients wait for it`);
+    this.log.warn(`the program ${explainWait(reason, this.target)}; clients wait for it`);
   }
 
   /** The program was reached. */
@@ -32,7 +33,7 @@ export class Outage {
     if (!this.#told) return;
     const seconds = ((performance.now() - this.#since) / 1000).toFixed(1);
     this.log.info(
-      `the program listens at ${formatAddress(this.target)} after ${seconds} s; ${this.#clients.size} waited for it`,
+      `the program accepts connections at ${formatAddress(this.target)} after ${seconds} s; ${this.#clients.size} waited for it`,
     );
   }
 }

@@ -39,16 +39,36 @@ export function connect<Data>(address: BackendAddress, data: Data, socket: Socke
   });
 }
 
+/**
+ * Why the clients of `target` have to wait, as the end of a sentence about the program. A full queue of a Unix socket is EAGAIN
+ * on Linux (unix(7)); on macOS it is ECONNREFUSED, as where nobody listens (sonewconn in xnu's bsd/kern/uipc_socket2.c, called
+ * by unp_connect).
+ */
+export function explainWait(reason: string, target: Address, system = platform): string {
+  const place = formatAddress(target);
+  if (reason === "EAGAIN") return `has a full queue at ${place}`;
+  if (mayBeBusy(reason, target, system))
+    return `does not listen at ${place} yet, or has a full queue there (${reason})`;
+  return `does not listen at ${place} yet (${reason})`;
+}
+
+function mayBeBusy(reason: string, target: Address, system: typeof platform): boolean {
+  return reason === "ECONNREFUSED" && target.kind === "unix" && system === "macos";
+}
+
 /** Why `target` could not be reached and what to look at, as the end of a sentence. `reason` is a system's error code. */
-export function explainFailure(reason: string, target: Address): string {
+export function explainFailure(reason: string, target: Address, system = platform): string {
   const place = formatAddress(target);
   if (reason.startsWith("DNS_")) return `the host of ${place} is unknown (${reason}); check its name and the network`;
   switch (reason) {
     case "ENOENT":
       return `there is no socket at ${place}; check that the program makes it (LAUNCH_PROGRAM_SOCKET_PATH)`;
-    case "ECONNREFUSED":
     case "EAGAIN":
-      return `nothing accepts connections at ${place}; check that the program listens there`;
+      return `the queue of ${place} is full; check that the program accepts connections`;
+    case "ECONNREFUSED":
+      return mayBeBusy(reason, target, system)
+        ? `nothing listens at ${place}, or its queue is full; check that the program accepts connections there`
+        : `nothing listens at ${place}; check that the program does`;
     case "EACCES":
     case "EPERM":
       return `permission denied at ${place}; check the owner and mode of the socket and its folders`;

@@ -13,14 +13,14 @@ for (const kind of ["unix", "tcp"] as const) {
     await using daemon = await serve({ options: target.options });
     const clients: Client[] = [];
     for (let index = 0; index < 50; index++) clients.push(await order(daemon.address, { answer: 1_000 }));
-    await daemon.logged(/the program does not listen at .* yet \((ENOENT|ECONNREFUSED)\); clients wait for it/);
+    await daemon.logged(/the program does not listen at .* yet.* \((ENOENT|ECONNREFUSED)\); clients wait for it/);
     using backend = new FaultyBackend(target.address);
     for (const client of clients) {
       await client.over();
       expect([client.received, client.differsAt]).toEqual([1_000, null]);
       client.close();
     }
-    await daemon.logged(/the program listens at .* after \d+\.\d s; 1 waited for it/);
+    await daemon.logged(/the program accepts connections at .* after \d+\.\d s; 1 waited for it/);
     expect(daemon.stderr.split("\n")).toHaveLength(4);
     expect([backend.made, backend.silent]).toEqual([50, 0]);
   });
@@ -33,9 +33,7 @@ for (const kind of ["unix", "tcp"] as const) {
     await client.over();
     expect(performance.now() - start).toBeGreaterThan(290);
     expect(performance.now() - start).toBeLessThan(2_000);
-    await daemon.logged(
-      /error connecting to program: (there is no socket|nothing accepts connections) at .*; check that /,
-    );
+    await daemon.logged(/error connecting to program: (there is no socket|nothing listens) at .*; check that /);
     using _backend = new FaultyBackend(target.address);
     using late = await order(daemon.address, { answer: 10 });
     await late.got(10);

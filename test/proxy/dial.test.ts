@@ -151,7 +151,7 @@ test("a wait of over a second gets one warning and one line with a count when it
   await waitFor("the second line", () => lines.length > 1);
   expect(results).toEqual(["a connected", "b connected", "c connected"]);
   expect(lines).toHaveLength(2);
-  expect(lines[1]).toMatch(/listens at .* after \d\.\d s; 3 waited for it/);
+  expect(lines[1]).toMatch(/accepts connections at .* after \d\.\d s; 3 waited for it/);
 });
 
 test("a short wait is not worth a line", async () => {

@@ -36,6 +36,6 @@ test("a longer one is warned of once, and its end told with the number of client
   long.end();
   expect(lines).toEqual([
     "the program does not listen at /tmp/web.sock yet (ENOENT); clients wait for it",
-    "the program listens at /tmp/web.sock after 2.5 s; 2 waited for it",
+    "the program accepts connections at /tmp/web.sock after 2.5 s; 2 waited for it",
   ]);
 });

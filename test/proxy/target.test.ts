@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { platform } from "../../src/libc.ts";
-import { explainFailure, knownAddresses, lookUp } from "../../src/proxy/target.ts";
+import { explainFailure, explainWait, knownAddresses, lookUp } from "../../src/proxy/target.ts";
 import { encodeAddress } from "../../src/sockaddr.ts";
 
 const ip = (hostname: string) => ({ kind: "ip" as const, hostname, port: 80 });
@@ -22,12 +22,26 @@ test("a host name has all its addresses, and an unknown one is told", async () =
 
 test.each([
   ["ENOENT", /no socket at \/tmp\/web\.sock; check/],
-  ["ECONNREFUSED", /nothing accepts connections at/],
+  ["ECONNREFUSED", /^nothing listens at \/tmp\/web\.sock; check/],
+  ["EAGAIN", /^the queue of \/tmp\/web\.sock is full; check/],
   ["EACCES", /permission denied at/],
   ["ENOTSOCK", /is no socket; check/],
   ["ETIMEDOUT", /does not answer; check/],
   ["DNS_ENOTFOUND", /the host of .* is unknown/],
   ["EIO", /^\/tmp\/web\.sock: EIO$/],
 ])("%s is explained", (reason, sentence) => {
-  expect(explainFailure(reason, { kind: "unix", path: "/tmp/web.sock" })).toMatch(sentence);
+  expect(explainFailure(reason, { kind: "unix", path: "/tmp/web.sock" }, "linux")).toMatch(sentence);
+});
+
+test("a full queue is not taken for a program that does not listen, nor the other way round where that cannot be told", () => {
+  const unix = { kind: "unix" as const, path: "/tmp/web.sock" };
+  const tcp = { kind: "tcp" as const, host: "127.0.0.1", port: 80 };
+  expect(explainWait("ECONNREFUSED", unix, "linux")).toBe("does not listen at /tmp/web.sock yet (ECONNREFUSED)");
+  expect(explainWait("ECONNREFUSED", tcp, "macos")).toBe("does not listen at 127.0.0.1:80 yet (ECONNREFUSED)");
+  expect(explainWait("EAGAIN", unix, "linux")).toBe("has a full queue at /tmp/web.sock");
+  const either = "does not listen at /tmp/web.sock yet, or has a full queue there (ECONNREFUSED)";
+  expect(explainWait("ECONNREFUSED", unix, "macos")).toBe(either);
+  expect(explainFailure("ECONNREFUSED", unix, "macos")).toStartWith(
+    "nothing listens at /tmp/web.sock, or its queue is full",
+  );
 });
