@@ -2,7 +2,7 @@
  * Writes the table of settings and that of the service commands' flags into README.md and the man page, between the marks that
  * stand there. Run by `make fix`; a test fails where it was forgotten.
  */
-import { options } from "../src/options.ts";
+import { describeDefault, options } from "../src/options.ts";
 import { serviceFlags } from "../src/service/flags.ts";
 
 interface Row {
@@ -10,6 +10,7 @@ interface Row {
   value?: string;
   variable?: string;
   default?: string;
+  launchdDefault?: string;
   repeatable?: string | true;
   help: string;
 }
@@ -68,7 +69,7 @@ function fold(sentence: string): string {
 }
 
 function standard(row: Row): string {
-  return row.value === undefined ? "off" : row.default === "0" ? "0 (never)" : (row.default ?? "");
+  return row.value === undefined ? "off" : row.default === "0" ? "0 (never)" : (describeDefault(row) ?? "");
 }
 
 function repeats(row: Row): string {

@@ -4,7 +4,8 @@
  * What it may contain was read from Homebrew's own source: `Library/Homebrew/service.rb` for the service block (a
  * socket given as a string is named "listeners" in the property list, one given by a key has the key's name) and
  * `requirements/macos_requirement.rb` (`depends_on macos:` with a version is satisfied on Linux too, so it takes
- * `depends_on :macos` beside it; Homebrew 6 wants the version inside `on_macos` then).
+ * `depends_on :macos` beside it; Homebrew 6 wants the version inside `on_macos` then). `stop_timeout`, which becomes
+ * ExitTimeOut, is there since Homebrew 6.0.13 (Homebrew/brew#23294); without it launchd's own 5 s hold, which the stop timeout fits into.
  */
 
 /** Where an archive can be had, and the SHA-256 of its bytes in hexadecimal. */
@@ -67,8 +68,10 @@ export function formula({ version, homepage, arm64, x64 }: Release): string {
 
   service do
     run [opt_sbin/"launch_socket_server", "-"]
-    environment_variables LAUNCH_PROGRAM_TCP_ADDRESS: "127.0.0.1:8080"
+    environment_variables LAUNCH_PROGRAM_TCP_ADDRESS: "127.0.0.1:8080", LAUNCH_PROGRAM_STOP_TIMEOUT: "4s"
     keep_alive true
+    # Homebrew before 6.0.13 has no word for it; launchd then gives 5 seconds.
+    stop_timeout 9 if respond_to?(:stop_timeout)
     log_path var/"log/launch_socket_server.log"
     error_log_path var/"log/launch_socket_server.log"
     sockets Socket: "tcp://127.0.0.1:80"

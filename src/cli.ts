@@ -1,7 +1,7 @@
 import { type ArgsDef, defineCommand, renderUsage } from "citty";
 import { version } from "../package.json";
 import { type ProgramCommand, readCommandLine, settingFlags, splitCommandLine } from "./command-line.ts";
-import { options, type Settings } from "./options.ts";
+import { describeDefault, options, type Settings, type SocketSource } from "./options.ts";
 import { readServiceCommand, type ServiceCommand } from "./service/command.ts";
 import { serviceFlags } from "./service/flags.ts";
 
@@ -21,16 +21,20 @@ const switches = {
 } as const;
 
 /**
- * Reads the arguments (without argv[0]) and the environment. Only what stands before the program is ours; `--` may
+ * Reads the arguments (without argv[0]) and the environment; `source` is where sockets come from here. Only what stands before the program is ours; `--` may
  * end our options. Throws a UserError for an unknown option, a missing value or a value that is not valid.
  */
-export function parseCommandLine(args: string[], environment: Record<string, string | undefined>): Command {
+export function parseCommandLine(
+  args: string[],
+  environment: Record<string, string | undefined>,
+  source: SocketSource = "elsewhere",
+): Command {
   const { flags, rest } = splitCommandLine(args, { ...switches, ...settingFlags, ...serviceFlags });
   if (args.length === 0) return { kind: "usage" };
   if (flags.help) return { kind: "help" };
   if (flags.version) return { kind: "version" };
   const service = readServiceCommand(flags, rest);
-  return service ?? { kind: "run", ...readCommandLine({ flags, rest }, environment) };
+  return service ?? { kind: "run", ...readCommandLine({ flags, rest }, environment, source) };
 }
 
 /** The first lines of help, and all that the original prints when called without arguments. */
@@ -47,7 +51,8 @@ export async function help(): Promise<string> {
   const rows = [...Object.values<Row>(switches), ...Object.values<Row>(options), ...Object.values<Row>(serviceFlags)];
   // citty puts a column of flags beside the descriptions; these are folded to what is left of 80 columns.
   const column = 6 + Math.max(...rows.map(({ flag, value }) => `--${flag}${value ? `=<${value}>` : ""}`.length));
-  for (const { flag, value, help, default: standard, variable } of rows) {
+  for (const { flag, value, help, variable, ...defaults } of rows) {
+    const standard = describeDefault(defaults);
     const lines = fold(standard === undefined ? help : `${help} Default: ${standard}.`, 80 - column);
     const description = [...lines, ...(variable ? [variable] : [])].join(`\n${" ".repeat(column)}`);
     args[flag] =
@@ -63,6 +68,7 @@ interface Row {
   value?: string;
   help: string;
   default?: string;
+  launchdDefault?: string;
   variable?: string;
 }
 

@@ -1,5 +1,5 @@
 import { UserError } from "./log.ts";
-import { type Flags, options, readSettings, type Settings } from "./options.ts";
+import { type Flags, options, readSettings, type Settings, type SocketSource } from "./options.ts";
 
 /** A flag as it is written: without `--`; `value` is the form of what stands behind it, none for a switch. */
 export interface FlagForm {
@@ -58,13 +58,14 @@ export function splitCommandLine<Name extends string>(
 
 /**
  * The settings and the program (null for `-`, which runs none) of a command line that has only settings before the
- * program. Throws a UserError.
+ * program; `source` is where the sockets come from. Throws a UserError.
  */
 export function readCommandLine(
   { flags, rest }: { flags: Flags; rest: string[] },
   environment: Record<string, string | undefined>,
+  source: SocketSource = "elsewhere",
 ): { settings: Settings; program: ProgramCommand | null } {
-  const settings = readSettings(flags, environment);
+  const settings = readSettings(flags, environment, source);
   const [program, ...args] = rest;
   if (program === undefined) {
     throw new UserError("cannot start: the program is missing; name one behind the options, or - to run none");

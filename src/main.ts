@@ -1,12 +1,13 @@
 import "./environment.ts";
 import { version } from "../package.json";
+import { hasLaunchd } from "./activation/launchd.ts";
 import { help, parseCommandLine, usage } from "./cli.ts";
 import { launch } from "./launcher.ts";
 import { log, UserError } from "./log.ts";
 import { type Caller, runService } from "./service/service.ts";
 
 async function main(): Promise<number> {
-  const command = parseCommandLine(process.argv.slice(2), process.env);
+  const command = parseCommandLine(process.argv.slice(2), process.env, hasLaunchd ? "launchd" : "elsewhere");
   switch (command.kind) {
     case "usage":
       console.error(usage(process.argv0));

@@ -20,6 +20,8 @@ interface Option<T> {
   value?: string;
   /** The text that is read when neither flag nor variable is given. */
   default?: string;
+  /** That text where the sockets come from launchd, if it is another one there. */
+  launchdDefault?: string;
   /** May the flag be given more than once? The variable then holds one value, or several with white space between. */
   repeatable?: "flag" | "words";
   /** One sentence for help, man page and README. */
@@ -90,7 +92,9 @@ export const options = {
     variable: "LAUNCH_PROGRAM_STOP_TIMEOUT",
     value: "duration",
     default: "15s",
-    help: "How long a stop may take before the program is killed; at most half of it waits for transfers.",
+    // launchd sends SIGKILL 5 s after SIGTERM where the plist has no ExitTimeOut (service/exit-timeout.ts).
+    launchdDefault: "4s",
+    help: "How long a stop may take before the program is killed; at most half of it waits for transfers. launchd kills after the plist's ExitTimeOut, which has to be a second longer at least.",
     parse: parseDuration,
   }),
   maxConnections: option({
@@ -146,6 +150,17 @@ export const defaultSocketNames = ["Socket", "Listeners", "listeners"] as const;
 
 export type OptionName = keyof typeof options;
 
+/** Where the sockets come from: some defaults are others under launchd. */
+export type SocketSource = "launchd" | "elsewhere";
+
+/** An option's defaults as help, man page and README show them; undefined where there is none. */
+export function describeDefault({
+  default: text,
+  launchdDefault,
+}: Pick<Option<unknown>, "default" | "launchdDefault">) {
+  return launchdDefault === undefined ? text : `${text}, under launchd ${launchdDefault}`;
+}
+
 type Value<O> = O extends { parse: (text: string) => infer T }
   ? O extends { repeatable: string }
     ? T[]
@@ -162,25 +177,30 @@ export type Flags = Partial<Record<OptionName, string[]>>;
 
 /**
  * Turns flags and environment into checked settings: a flag wins over its variable, an empty variable counts as not
- * set, and a target that is given as a flag wins over both target variables. Throws a UserError that names the flag or variable, the value and what
- * would be right.
+ * set, and a target that is given as a flag wins over both target variables. With `listen` the sockets do not come from
+ * launchd, whatever `source` says. Throws a UserError that names the flag or variable, the value and what would be right.
  */
-export function readSettings(flags: Flags, environment: Record<string, string | undefined>): Settings {
+export function readSettings(
+  flags: Flags,
+  environment: Record<string, string | undefined>,
+  source: SocketSource = "elsewhere",
+): Settings {
+  const underLaunchd = source === "launchd" && flags.listen === undefined;
   const targetIsFlag = flags.tcpAddress !== undefined || flags.socketPath !== undefined;
   const settings: Partial<Record<OptionName, unknown>> = {};
   const given = new Map<OptionName, string>();
   for (const [name, option] of Object.entries(options) as [OptionName, Option<unknown>][]) {
     const isTarget = name === "tcpAddress" || name === "socketPath";
     const variable = option.variable && !(targetIsFlag && isTarget) ? environment[option.variable] : undefined;
-    const source = flags[name] ? `--${option.flag}` : (option.variable ?? "");
+    const origin = flags[name] ? `--${option.flag}` : (option.variable ?? "");
     const texts = flags[name] ?? (variable ? (option.repeatable === "words" ? words(variable) : [variable]) : []);
-    if (texts.length > 0) given.set(name, source);
+    if (texts.length > 0) given.set(name, origin);
     if (option.repeatable) {
-      settings[name] = texts.map((text) => readValue(option, source, text));
+      settings[name] = texts.map((text) => readValue(option, origin, text));
     } else {
-      if (texts.length > 1) throw new UserError(`cannot use ${source} twice: leave one of them out`);
-      const text = texts[0] ?? option.default;
-      settings[name] = text === undefined ? undefined : readValue(option, source, text);
+      if (texts.length > 1) throw new UserError(`cannot use ${origin} twice: leave one of them out`);
+      const text = texts[0] ?? ((underLaunchd && option.launchdDefault) || option.default);
+      settings[name] = text === undefined ? undefined : readValue(option, origin, text);
     }
   }
   refuseContradictions(given, settings as Settings);
@@ -232,11 +252,11 @@ function words(text: string): string[] {
   return text.split(/\s+/).filter(Boolean);
 }
 
-function readValue(option: Option<unknown>, source: string, text: string): unknown {
+function readValue(option: Option<unknown>, origin: string, text: string): unknown {
   try {
     return option.parse(text);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    throw new UserError(`cannot use ${quote(text)} for ${source}: ${error.message}`);
+    throw new UserError(`cannot use ${quote(text)} for ${origin}: ${error.message}`);
   }
 }

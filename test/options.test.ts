@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { UserError } from "../src/log.ts";
-import { type Flags, type OptionName, options, readSettings } from "../src/options.ts";
+import { describeDefault, type Flags, type OptionName, options, readSettings } from "../src/options.ts";
 import { anyText, check } from "./support/property.ts";
 
 interface Row {
@@ -47,6 +47,14 @@ describe("the table", () => {
   test("the original's variables are as they were", () => {
     const variables = [options.socketName.variable, options.tcpAddress.variable, options.socketPath.variable];
     expect(variables.join()).toBe("LAUNCH_DAEMON_SOCKET_NAME,LAUNCH_PROGRAM_TCP_ADDRESS,LAUNCH_PROGRAM_SOCKET_PATH");
+  });
+
+  test("a stop is shorter where the sockets come from launchd, which kills after 5 s", () => {
+    expect(readSettings({}, {}, "launchd")).toEqual({ ...defaults, stopTimeout: 4_000 });
+    expect(readSettings({ listen: [":0"] }, {}, "launchd").stopTimeout).toBe(15_000);
+    expect(readSettings({}, { LAUNCH_PROGRAM_STOP_TIMEOUT: "" }, "launchd").stopTimeout).toBe(4_000);
+    expect(readSettings({}, { LAUNCH_PROGRAM_STOP_TIMEOUT: "30s" }, "launchd").stopTimeout).toBe(30_000);
+    expect(describeDefault(options.stopTimeout)).toBe("15s, under launchd 4s");
   });
 
   test("every default can be read", () => {

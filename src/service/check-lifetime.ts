@@ -1,8 +1,14 @@
-import { defaultExitTimeout } from "./job.ts";
+import {
+  defaultExitTimeout,
+  exitTimeoutOf,
+  leastMargin,
+  longestAgentExitTimeout,
+  neededExitTimeout,
+} from "./exit-timeout.ts";
 import { isDictionary } from "./plist.ts";
-import { own, type Subject } from "./subject.ts";
+import { describe, own, type Subject } from "./subject.ts";
 
-/** ThrottleInterval's default in launchd.plist(5), in seconds. */
+/** Seconds between two starts: ThrottleInterval's default in launchd.plist(5); `minimum runtime = 10` of launchctl print. */
 const defaultThrottle = 10;
 
 /** When launchd starts the job, ends it, and starts it again. */
@@ -12,14 +18,8 @@ export function checkLifetime(subject: Subject): void {
     const why = "launchd then gives the sockets to the job as inetd does, and there is nothing left to activate";
     subject.error("inetdCompatibility", why, "leave it out");
   }
-  if (settings === null) return;
-  const exitTimeout = own(job, "ExitTimeOut") ?? defaultExitTimeout;
-  if (exitTimeout !== 0 && Number(exitTimeout) * 1000 <= settings.stopTimeout) {
-    const why = `launchd kills the job after ${exitTimeout} s, before LAUNCH_PROGRAM_STOP_TIMEOUT is over`;
-    const seconds = settings.stopTimeout === Number.POSITIVE_INFINITY ? 0 : Math.ceil(settings.stopTimeout / 1000) + 5;
-    subject.note("ExitTimeOut", why, `set it to ${seconds}`);
-  }
-  if (settings.exitIdleTime === Number.POSITIVE_INFINITY) return;
+  checkExitTimeout(subject);
+  if (settings === null || settings.exitIdleTime === Number.POSITIVE_INFINITY) return;
   const idle = "EnvironmentVariables.LAUNCH_DAEMON_EXIT_IDLE_TIME";
   const throttle = Number(own(job, "ThrottleInterval") ?? defaultThrottle);
   if (settings.exitIdleTime < throttle * 1000) {
@@ -31,4 +31,35 @@ export function checkLifetime(subject: Subject): void {
   if (restarts) {
     subject.note("KeepAlive", "launchd starts the job again whenever it has ended for being idle", "leave it out");
   }
+}
+
+/** launchd's patience with a stop, and ours. */
+function checkExitTimeout(subject: Subject): void {
+  const { job, settings, kind } = subject;
+  const key = "ExitTimeOut";
+  const given = own(job, key);
+  const value = exitTimeoutOf(job);
+  if (given !== undefined && value === null) {
+    const what = typeof given === "number" ? `it is ${given}` : `it is ${describe(given)}`;
+    subject.error(key, `${what}, and launchd wants whole seconds`, "write it as <integer>");
+  }
+  if (kind === "agent" && value === 0) {
+    subject.note(key, "0 is meant to be never, and it is not known whether launchd heeds it in an agent", "write 60");
+  }
+  if (kind === "agent" && value !== null && value > longestAgentExitTimeout) {
+    const why = `it is ${value}, and launchd cuts it to ${longestAgentExitTimeout} in an agent`;
+    subject.note(key, why, `write ${longestAgentExitTimeout} or less, or make it a daemon`);
+  }
+  if (settings === null || settings.passSockets || value === 0) return;
+  const seconds =
+    kind === "agent" && value !== null ? Math.min(value, longestAgentExitTimeout) : (value ?? defaultExitTimeout);
+  if (seconds * 1000 >= settings.stopTimeout + leastMargin * 1000) return;
+  const source = value === null ? " (launchd's own, for want of the key)" : "";
+  const stop = settings.stopTimeout === Number.POSITIVE_INFINITY ? "for ever" : `${settings.stopTimeout / 1000} s`;
+  const why = `launchd kills the job ${seconds} s after SIGTERM${source}, and a stop may take ${stop} (LAUNCH_PROGRAM_STOP_TIMEOUT)`;
+  subject.note(
+    key,
+    why,
+    `set it to ${neededExitTimeout(settings)}, or LAUNCH_PROGRAM_STOP_TIMEOUT to less than ${seconds}s`,
+  );
 }

@@ -28,7 +28,7 @@ export function checkSettings(subject: Subject): void {
   readEnvironment(subject);
   const before = subject.findings.length;
   for (const [name, text] of Object.entries(subject.environment)) {
-    attempt(subject, `EnvironmentVariables.${name}`, () => readSettings({}, { [name]: text }));
+    attempt(subject, `EnvironmentVariables.${name}`, () => readSettings({}, { [name]: text }, "launchd"));
   }
   const words = own(subject.job, "ProgramArguments");
   if (!isStrings(words) || words.length === 0) return;
@@ -43,7 +43,8 @@ export function checkSettings(subject: Subject): void {
   // What is wrong with a variable has been said, and what the rest means without it is not known.
   if (subject.findings.slice(before).some(({ severity }) => severity === "error")) return;
   attempt(subject, "ProgramArguments", () => {
-    const { settings, program } = readCommandLine(splitCommandLine(words.slice(1), settingFlags), subject.environment);
+    const line = splitCommandLine(words.slice(1), settingFlags);
+    const { settings, program } = readCommandLine(line, subject.environment, "launchd");
     subject.settings = settings;
     subject.program = program;
     refuseMissingTargets(program, settings);

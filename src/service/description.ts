@@ -45,7 +45,8 @@ export function describeService(label: string, flags: ServiceFlags & Flags, rest
     if (environment.has(name)) throw new UserError(`cannot use ${name} twice: leave one of them out`);
     environment.set(name, value);
   }
-  const { settings, program } = readCommandLine({ flags: settingFlags, rest }, Object.fromEntries(environment));
+  const line = { flags: settingFlags, rest };
+  const { settings, program } = readCommandLine(line, Object.fromEntries(environment), "launchd");
   refuseMissingTargets(program, settings);
   if (flags.env && program !== null && /^[A-Za-z_]\w*=/.test(program[0])) {
     throw new UserError(`cannot use ${quote(program[0])} as the program: it is a variable; write --env before each`);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { formatAddress } from "../address.ts";
 import { reasonOf, UserError } from "../log.ts";
 import type { Settings } from "../options.ts";
-import { defaultExitTimeout } from "./job.ts";
+import { defaultExitTimeout, exitTimeoutOf } from "./exit-timeout.ts";
 import { contactsOf } from "./knock.ts";
 import type { Launchctl } from "./launchctl.ts";
 import type { Place } from "./places.ts";
@@ -140,12 +140,12 @@ async function putBack(
 function stopPatience({ file }: { file: { bytes: Uint8Array } | null }): number {
   let seconds = defaultExitTimeout;
   try {
-    const value = file && own(readPlist(file.bytes), "ExitTimeOut");
-    if (typeof value === "number") seconds = value === 0 ? 600 : value;
+    if (file !== null) seconds = exitTimeoutOf(readPlist(file.bytes)) ?? defaultExitTimeout;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
   }
-  return (seconds + 10) * 1000;
+  // 0 is "never".
+  return ((seconds === 0 ? 600 : seconds) + 10) * 1000;
 }
 
 /** A slip in the label must not remove somebody else's service. */

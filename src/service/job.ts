@@ -2,10 +2,8 @@ import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { ProgramCommand } from "../command-line.ts";
 import type { ServiceDescription } from "./description.ts";
+import { neededExitTimeout } from "./exit-timeout.ts";
 import type { Dictionary } from "./plist.ts";
-
-/** Seconds from SIGTERM to SIGKILL when a plist does not say (ExitTimeOut in launchd.plist(5)). */
-export const defaultExitTimeout = 20;
 
 /** Where relative paths are taken from, and where this program lies. */
 export interface Origin {
@@ -17,7 +15,6 @@ export interface Origin {
 /** The property list of a service, with the keys in the order in which people read them, and only those it needs. */
 export function jobOf(service: ServiceDescription, { folder, self }: Origin): Dictionary {
   const log = service.log === undefined ? undefined : resolve(folder, service.log);
-  const stopTimeout = exitTimeout(service.settings.stopTimeout);
   const sockets = [...service.sockets].map(([name, entries]) => {
     const list = entries.map(({ host, port }) => ({ SockNodeName: host, SockServiceName: port }));
     return [name, list.length === 1 ? (list[0] ?? {}) : list] as const;
@@ -30,7 +27,7 @@ export function jobOf(service: ServiceDescription, { folder, self }: Origin): Di
     ...(service.environment.size === 0 ? {} : { EnvironmentVariables: Object.fromEntries(service.environment) }),
     Sockets: Object.fromEntries(sockets),
     ...(service.start === "keep-running" ? { KeepAlive: true } : {}),
-    ...(stopTimeout === undefined ? {} : { ExitTimeOut: stopTimeout }),
+    ExitTimeOut: neededExitTimeout(service.settings),
     ...(log === undefined ? {} : { StandardOutPath: log, StandardErrorPath: log }),
   };
 }
@@ -46,14 +43,6 @@ export function ownPath(argv0: string, path: string | undefined, folder: string)
     if (existsSync(candidate)) return candidate;
   }
   return process.execPath;
-}
-
-/** What ExitTimeOut has to be for a stop to take as long as it may; undefined when launchd's own does. */
-function exitTimeout(stopTimeout: number): number | undefined {
-  // 0 is "never" for launchd.
-  if (stopTimeout === Number.POSITIVE_INFINITY) return 0;
-  const seconds = Math.ceil(stopTimeout / 1000);
-  return seconds < defaultExitTimeout ? undefined : seconds + 5;
 }
 
 function programArguments({ program, loginShell }: ServiceDescription, origin: Origin): string[] {

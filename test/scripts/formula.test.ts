@@ -119,12 +119,21 @@ describe.skipIf(ruby === null)("formula, installed by a stand-in for Homebrew (D
       RunAtLoad: true,
       StandardOutPath: join(folder, "homebrew/var/log/launch_socket_server.log"),
       StandardErrorPath: join(folder, "homebrew/var/log/launch_socket_server.log"),
-      EnvironmentVariables: { LAUNCH_PROGRAM_TCP_ADDRESS: "127.0.0.1:8080" },
+      EnvironmentVariables: { LAUNCH_PROGRAM_TCP_ADDRESS: "127.0.0.1:8080", LAUNCH_PROGRAM_STOP_TIMEOUT: "4s" },
       KeepAlive: true,
+      ExitTimeOut: 9,
       Sockets: { Socket: { SockNodeName: "127.0.0.1", SockServiceName: "80", SockProtocol: "TCP" } },
       LimitLoadToSessionType: ["Aqua", "Background", "LoginWindow", "StandardIO", "System"],
     });
     expect(installed.requires_root).toBe(false);
+  });
+
+  test("has a service without ExitTimeOut before Homebrew 6.0.13, whose stop fits into launchd's 5 s", async () => {
+    const { path } = await prepare(bytes("#!/bin/sh\nexit 3\n"));
+    const { plist } = await brewInstall(ruby ?? "", path, join(folder, "homebrew"), "arm", undefined, "6.0.12");
+    const service = parse(await Bun.file(plist).text()) as { EnvironmentVariables: Record<string, string> };
+    expect(service).not.toHaveProperty("ExitTimeOut");
+    expect(service.EnvironmentVariables.LAUNCH_PROGRAM_STOP_TIMEOUT).toBe("4s");
   });
 
   test("says in its caveats what listens where, in lines that fit a terminal", async () => {

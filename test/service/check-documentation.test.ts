@@ -80,6 +80,7 @@ test("the plists of README have nothing against them", async () => {
       .replace(program, join(fixture.folder, "bin/launch_socket_server"))
       .replace(/<string>\/(usr\/local|opt\/homebrew)\/bin\/\w+</, `<string>${fixture.folder}/bin/server<`)
       .replaceAll("/Users/sam/Library/Logs", join(fixture.folder, "shared"));
+    expect(adapted).toContain("<key>ExitTimeOut</key>");
     expect(await fixture.check(adapted, { path: `/Library/LaunchDaemons/${label}.plist` })).toEqual([]);
   }
 });
@@ -93,6 +94,7 @@ test("the examples have nothing against them", async () => {
       .replace(program, join(fixture.folder, "bin/launch_socket_server"))
       .replace(/\/opt\/homebrew\/bin\/[\w-]+/, join(fixture.folder, "bin/server"))
       .replaceAll("/Users/sam/hello", join(fixture.folder, "shared"));
+    expect(adapted).toContain("<key>ExitTimeOut</key>");
     const findings = await fixture.check(adapted, { path: `/Library/LaunchDaemons/${path.split("/").at(-1)}` });
     expect(findings.filter(({ key }) => key !== "EnvironmentVariables.LAUNCH_PROGRAM_SOCKET_PATH")).toEqual([]);
   }

@@ -261,7 +261,8 @@ describe("the settings", () => {
   });
 
   test("--listen is noted", async () => {
-    expect(await fixture.findings({ ...run("--listen", "127.0.0.1:80", "@/server"), Sockets: undefined })).toEqual([
+    const words = ["--listen", "127.0.0.1:80", "--stop-timeout", "4s", "@/server"];
+    expect(await fixture.findings({ ...run(...words), Sockets: undefined })).toEqual([
       "note ProgramArguments: --listen makes the program bind by itself, and launchd's sockets are not served",
     ]);
   });
@@ -448,14 +449,76 @@ describe("the lifetime", () => {
     expect(await fixture.findings({ EnvironmentVariables, ThrottleInterval: 5 })).toEqual([]);
   });
 
-  test("launchd has to leave time for a stop", async () => {
-    const stop = (LAUNCH_PROGRAM_STOP_TIMEOUT: string, more = {}) =>
-      fixture.findings({ EnvironmentVariables: { LAUNCH_PROGRAM_STOP_TIMEOUT }, ...more });
-    expect(await stop("30s")).toEqual([
-      "note ExitTimeOut: launchd kills the job after 20 s, before LAUNCH_PROGRAM_STOP_TIMEOUT is over",
-    ]);
-    expect(await stop("30s", { ExitTimeOut: 35 })).toEqual([]);
-    expect(await stop("0", { ExitTimeOut: 0 })).toEqual([]);
-    expect(await stop("10s", { ExitTimeOut: 5 })).toHaveLength(1);
+  describe("launchd has to leave time for a stop", () => {
+    const stop = (LAUNCH_PROGRAM_STOP_TIMEOUT: string, more = {}, kind: "daemon" | "agent" = "daemon") =>
+      fixture.findings(
+        {
+          EnvironmentVariables: { LAUNCH_PROGRAM_STOP_TIMEOUT },
+          ...(kind === "agent" ? { UserName: undefined } : {}),
+          ...more,
+        },
+        { kind },
+      );
+
+    test("both figures are named, launchd's 5 s and our 4 s where nothing is said", async () => {
+      expect(await stop("15s")).toEqual([
+        "note ExitTimeOut: launchd kills the job 5 s after SIGTERM (launchd's own, for want of the key), and a stop may take 15 s (LAUNCH_PROGRAM_STOP_TIMEOUT)",
+      ]);
+      expect(await fixture.findings({ ExitTimeOut: 3 })).toEqual([
+        "note ExitTimeOut: launchd kills the job 3 s after SIGTERM, and a stop may take 4 s (LAUNCH_PROGRAM_STOP_TIMEOUT)",
+      ]);
+      expect(await stop("0")).toEqual([
+        "note ExitTimeOut: launchd kills the job 5 s after SIGTERM (launchd's own, for want of the key), and a stop may take for ever (LAUNCH_PROGRAM_STOP_TIMEOUT)",
+      ]);
+      expect(await fixture.check(fixture.job({ ExitTimeOut: 3 }))).toMatchObject([
+        { mend: "set it to 9, or LAUNCH_PROGRAM_STOP_TIMEOUT to less than 3s" },
+      ]);
+    });
+
+    test.each([
+      [{ ExitTimeOut: 5 }, "4s", 0],
+      [{}, "4s", 0],
+      [{}, "4001ms", 1],
+      [{ ExitTimeOut: 35 }, "30s", 0],
+      [{ ExitTimeOut: 30 }, "30s", 1],
+      [{ ExitTimeOut: 0 }, "0", 0],
+      [{ ExitTimeOut: 600 }, "0", 1],
+    ])("%j with %s: a second is the least margin (%d notes)", async (keys, timeout, notes) => {
+      expect(await stop(timeout, keys)).toHaveLength(notes);
+    });
+
+    test("a program that gets the sockets has its own rules for a stop", async () => {
+      const EnvironmentVariables = { LAUNCH_PROGRAM_PASS_SOCKETS: "1" };
+      expect(await fixture.findings({ EnvironmentVariables, ExitTimeOut: 1 })).toEqual([]);
+    });
+
+    test("a program that binds by itself has the longer stop, and launchd its 5 s all the same", async () => {
+      const found = await fixture.findings({ ...run("--listen", "127.0.0.1:80", "@/server"), Sockets: undefined });
+      expect(found[1]).toContain("a stop may take 15 s");
+    });
+
+    test("more than 60 and never are noted in an agent", async () => {
+      expect(await stop("30s", { ExitTimeOut: 61 }, "agent")).toEqual([
+        "note ExitTimeOut: it is 61, and launchd cuts it to 60 in an agent",
+      ]);
+      expect(await stop("90s", { ExitTimeOut: 95 }, "agent")).toEqual([
+        "note ExitTimeOut: it is 95, and launchd cuts it to 60 in an agent",
+        "note ExitTimeOut: launchd kills the job 60 s after SIGTERM, and a stop may take 90 s (LAUNCH_PROGRAM_STOP_TIMEOUT)",
+      ]);
+      expect(await stop("90s", { ExitTimeOut: 95 })).toEqual([]);
+      expect(await stop("30s", { ExitTimeOut: 0 }, "agent")).toEqual([
+        "note ExitTimeOut: 0 is meant to be never, and it is not known whether launchd heeds it in an agent",
+      ]);
+    });
+
+    test.each([
+      ["20", "it is a string"],
+      [-1, "it is -1"],
+      [1.5, "it is 1.5"],
+    ])("%j is an error, since launchd passes over it", async (ExitTimeOut, what) => {
+      expect(await fixture.findings({ ExitTimeOut })).toEqual([
+        `error ExitTimeOut: ${what}, and launchd wants whole seconds`,
+      ]);
+    });
   });
 });

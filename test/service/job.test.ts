@@ -21,6 +21,7 @@ describe("jobOf", () => {
       Label: "com.example.web",
       ProgramArguments: [origin.self, "server"],
       Sockets: { Socket: { SockNodeName: "127.0.0.1", SockServiceName: "80" } },
+      ExitTimeOut: 9,
     });
   });
 
@@ -47,14 +48,15 @@ describe("jobOf", () => {
   });
 
   test.each([
-    ["15s", undefined],
-    ["19s", undefined],
-    ["20s", 25],
-    ["20500ms", 26],
-    ["2m", 125],
-    ["0", 0],
-  ])("with a stop timeout of %s has the ExitTimeOut %p", (stopTimeout, seconds) => {
-    expect(job("--stop-timeout", stopTimeout, "server").ExitTimeOut).toBe(seconds as number);
+    [[], 9],
+    [["--stop-timeout", "1s"], 6],
+    [["--stop-timeout", "15s"], 20],
+    [["--stop-timeout", "20500ms"], 26],
+    [["--env", "LAUNCH_PROGRAM_STOP_TIMEOUT=2m"], 125],
+    [["--stop-timeout", "0"], 0],
+    [["--pass-sockets"], 20],
+  ])("%j has the ExitTimeOut %p, which is never missing", (words: string[], seconds) => {
+    expect(job(...words, "server").ExitTimeOut).toBe(seconds);
   });
 
   test("says the same as the command line, whatever the words are", () => {

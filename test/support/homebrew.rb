@@ -4,13 +4,13 @@
 # (file:// only) into a prefix as Homebrew lays it out, runs its test, and renders its service as
 # the property list that `brew services` would hand to launchd.
 #
-#   ruby homebrew.rb FORMULA PREFIX arm|intel [test]
+#   [HOMEBREW_STAND_IN_VERSION=6.0.12] ruby homebrew.rb FORMULA PREFIX arm|intel [test]
 #
 # Prints a JSON object that describes what the formula said and where things were put; the
 # property list's path is in it. Whatever the stand-in does not know is a NoMethodError.
 #
-# Facts about Homebrew's behaviour: Library/Homebrew/service.rb, requirements/macos_requirement.rb
-# and software_spec.rb of Homebrew/brew.
+# Facts about Homebrew's behaviour: Library/Homebrew/service.rb (6.0.18), requirements/macos_requirement.rb
+# and software_spec.rb of Homebrew/brew; stop_timeout came with 6.0.13 (Homebrew/brew#23294).
 
 require "digest"
 require "English"
@@ -24,6 +24,7 @@ require "uri"
 
 HOMEBREW_PREFIX = Pathname(ARGV.fetch(1))
 PROCESSOR = ARGV.fetch(2).to_sym
+VERSION = Gem::Version.new(ENV.fetch("HOMEBREW_STAND_IN_VERSION", "6.0.18"))
 
 class Pathname
   # Homebrew's Pathname#install: moves each file or folder into this folder, keeping its name.
@@ -58,6 +59,9 @@ class Service
   def log_path(path) = @settings[:StandardOutPath] = path.to_s
   def error_log_path(path) = @settings[:StandardErrorPath] = path.to_s
 
+  def stop_timeout(value) = @settings[:ExitTimeOut] = value
+  undef_method :stop_timeout if VERSION < Gem::Version.new("6.0.13")
+
   def sockets(value)
     value = { listeners: value } if value.is_a?(String)
     @sockets = value.transform_values do |text|
@@ -72,6 +76,7 @@ class Service
       base[key] = @settings[key] if @settings.key?(key)
     end
     base[:Sockets] = @sockets unless @sockets.empty?
+    base[:ExitTimeOut] = @settings[:ExitTimeOut] if @settings.key?(:ExitTimeOut)
     base[:LimitLoadToSessionType] = %w[Aqua Background LoginWindow StandardIO System]
     base
   end

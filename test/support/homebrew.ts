@@ -21,7 +21,8 @@ export interface Installation {
 }
 
 /**
- * Installs into `prefix`, a folder that the caller removes; `test` runs the formula's own test too.
+ * Installs into `prefix`, a folder that the caller removes; `test` runs the formula's own test too. `version` is the
+ * Homebrew that is played: 6.0.18 unless told otherwise.
  *
  * @throws Error with everything that Ruby said when anything fails.
  */
@@ -31,10 +32,15 @@ export async function brewInstall(
   prefix: string,
   processor: "arm" | "intel",
   test?: "test",
+  version?: string,
 ): Promise<Installation> {
   const standIn = join(import.meta.dir, "homebrew.rb");
   const command = [ruby, "-w", standIn, formula, prefix, processor, ...(test === undefined ? [] : [test])];
-  const { status, stdout, stderr } = await runIn(".", command);
+  const { status, stdout, stderr } = await runIn(
+    ".",
+    command,
+    version === undefined ? {} : { HOMEBREW_STAND_IN_VERSION: version },
+  );
   if (status !== 0) throw new Error(`brew install ended with ${status}: ${stdout}${stderr}`);
   return JSON.parse(stdout) as Installation;
 }
