@@ -40,7 +40,7 @@ $(PROGRAM): $(SOURCES) build/dependencies
 	@$(BUN) scripts/build.ts --outfile $@
 
 # The launchd stand-in's launch_activate_socket, for the tests, which build programs that find it.
-build/test/liblaunchd.so: $(wildcard test/support/launchd*.[ch])
+build/test/liblaunchd.so: $(addprefix test/support/launchd/,activate.c processes.c sockets.c table.h)
 	@mkdir -p build/test
 	@$(CC) -shared -fPIC -O1 -Wall -Wextra -Werror -o $@ $(filter %.c,$^)
 

@@ -5,8 +5,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readPlist } from "../../src/service/plist.ts";
-import { quietHost } from "../support/launchd-fixture.ts";
-import { Launchctl, type LaunchctlOptions } from "../support/service-launchctl.ts";
+import { quietHost } from "../support/launchd/fixture.ts";
+import { Launchctl, type LaunchctlOptions } from "../support/launchd/launchctl.ts";
 import { Stage } from "../support/stage.ts";
 import { waitFor } from "../support/wait.ts";
 

@@ -6,7 +6,7 @@ import { parse } from "plist";
 import { type Entry, tar } from "../../scripts/archive.ts";
 import { formula, type Release } from "../../scripts/formula.ts";
 import { brewInstall } from "../support/homebrew.ts";
-import { Launchd } from "../support/launchd.ts";
+import { Launchd } from "../support/launchd/stand-in.ts";
 import { peer } from "../support/peers.ts";
 import { programUnderTest } from "../support/program-under-test.ts";
 import { waitFor } from "../support/wait.ts";

@@ -5,7 +5,7 @@
  */
 import { existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { Launchd } from "./launchd.ts";
+import { Launchd } from "./launchd/stand-in.ts";
 import { waitFor } from "./wait.ts";
 
 const folder = process.env.STAND_IN_LAUNCHD ?? "";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { build, type PlistValue } from "plist";
 import { compile } from "./compile.ts";
-import { type Job, Launchd, type LaunchdOptions, launchdLibrary } from "./launchd.ts";
+import { type Job, Launchd, type LaunchdOptions, launchdLibrary } from "./launchd/stand-in.ts";
 import { programUnderTest } from "./program-under-test.ts";
 
 type Keys = { [key: string]: PlistValue };

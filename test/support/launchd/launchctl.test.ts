@@ -3,8 +3,8 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "plist";
-import { Launchctl } from "./service-launchctl.ts";
-import { waitFor } from "./wait.ts";
+import { waitFor } from "../wait.ts";
+import { Launchctl } from "./launchctl.ts";
 
 const isRoot = process.getuid?.() === 0;
 const domain = isRoot ? "system" : `gui/${process.getuid?.()}`;

@@ -11,12 +11,12 @@
  * and jobs run as other users. Sources: launchd.plist(5), and the last launchd whose source Apple published (842).
  */
 import { join } from "node:path";
-import { Job, type JobSettings } from "./launchd-job.ts";
-import { readJob } from "./launchd-plist.ts";
+import { Job, type JobSettings } from "./job.ts";
+import { readJob } from "./plist.ts";
 
-export type { Exit, Job } from "./launchd-job.ts";
-export { launchdLibrary } from "./launchd-library.ts";
-export type { Socket } from "./launchd-sockets.ts";
+export type { Exit, Job } from "./job.ts";
+export { launchdLibrary } from "./library.ts";
+export type { Socket } from "./sockets.ts";
 
 export interface LaunchdOptions extends Partial<JobSettings> {
   /** Where captured output goes: LABEL.stdout and LABEL.stderr. */

@@ -18,8 +18,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { type Job, Launchd } from "./launchd.ts";
-import { readJob } from "./launchd-plist.ts";
+import { readJob } from "./plist.ts";
+import { type Job, Launchd } from "./stand-in.ts";
 
 export interface LaunchctlOptions {
   /** For everything that the stand-in writes; anybody may be made to run its program. */

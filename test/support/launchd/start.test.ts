@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { chmod, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ask, Fixture, quietHost, shell } from "./launchd-fixture.ts";
+import { ask, Fixture, quietHost, shell } from "./fixture.ts";
 
 const fixture = new Fixture();
 const asRoot = test.skipIf(process.getuid?.() !== 0);

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { type PlistValue, parse } from "plist";
-import type { Family, SocketType } from "./launchd-library.ts";
+import type { Family, SocketType } from "./library.ts";
 
 export type SocketDescription =
   | { kind: "address"; node: string; service: string; family: Family; type: SocketType }

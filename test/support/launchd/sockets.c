@@ -1,4 +1,4 @@
-/* What launchd does with sockets, for test/support/launchd-library.ts. Failures are returned as -errno. */
+/* What launchd does with sockets, for library.ts. Failures are returned as -errno. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "launchd-table.h"
+#include "table.h"
 
 static int kind(int type) { return type == 's' ? SOCK_STREAM : SOCK_DGRAM; }
 

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, fchmodSync, fchownSync, openSync } from "node:fs";
-import { lookUpUser, spawn, type User } from "./launchd-library.ts";
-import type { JobDescription } from "./launchd-plist.ts";
+import { lookUpUser, spawn, type User } from "./library.ts";
+import type { JobDescription } from "./plist.ts";
 
 /** Whom a job runs as (null: whoever runs the tests) and its whole environment. */
 export interface Identity {

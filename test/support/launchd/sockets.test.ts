@@ -4,8 +4,8 @@ import { stat } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import type { PlistValue } from "plist";
-import type { Socket } from "./launchd.ts";
-import { ask, Fixture, loopback, quietHost } from "./launchd-fixture.ts";
+import { ask, Fixture, loopback, quietHost } from "./fixture.ts";
+import type { Socket } from "./stand-in.ts";
 
 const fixture = new Fixture();
 const asRoot = test.skipIf(process.getuid?.() !== 0);

@@ -4,11 +4,11 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build, type PlistValue } from "plist";
-import { type Job, Launchd, type LaunchdOptions, launchdLibrary } from "./launchd.ts";
+import { type Job, Launchd, type LaunchdOptions, launchdLibrary } from "./stand-in.ts";
 
 type Plist = { [key: string]: PlistValue };
 
-/** The stand-in, a new one for each test, as its own tests play it; jobs run activation-probe.c or a shell script. */
+/** The stand-in, a new one for each test, as its own tests play it; jobs run probe.c or a shell script. */
 export class Fixture {
   /** Of this test alone; gone after it. */
   folder = "";
@@ -21,7 +21,7 @@ export class Fixture {
       this.#programs = await mkdtemp(join(tmpdir(), "launchd-programs-"));
       await chmod(this.#programs, 0o755);
       await copyFile(launchdLibrary, join(this.#programs, "liblaunchd.so"));
-      const source = join(import.meta.dir, "activation-probe.c");
+      const source = join(import.meta.dir, "probe.c");
       await Bun.$`cc -Wall -Wextra -Werror -o ${this.#programs}/probe ${source} -ldl`;
     });
     afterAll(() => rm(this.#programs, { recursive: true }));

@@ -1,10 +1,10 @@
-/* launch_activate_socket() with the ABI of Apple's <launch.h>, for a program that test/support/launchd.ts started. */
+/* launch_activate_socket() with the ABI of Apple's <launch.h>, for a program that test/support/launchd/stand-in.ts started. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "launchd-table.h"
+#include "table.h"
 
 /* The ABI under test is Apple's, so these are macOS's numbers on every system (Linux's EALREADY is 114). */
 enum { APPLE_ENOENT = 2, APPLE_ESRCH = 3, APPLE_EALREADY = 37 };

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import type { Job } from "./launchd.ts";
-import { ask, Fixture, loopback, shell } from "./launchd-fixture.ts";
-import { alive } from "./processes.ts";
+import { alive } from "../processes.ts";
+import { ask, Fixture, loopback, shell } from "./fixture.ts";
+import type { Job } from "./stand-in.ts";
 
 const fixture = new Fixture();
 const Sockets = { Web: loopback };

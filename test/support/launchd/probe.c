@@ -1,5 +1,5 @@
 /*
- * A job for launchd.test.ts: activation-probe LIBRARY COMMAND...
+ * A job for the tests of the stand-in: probe LIBRARY COMMAND...
  *
  *   activate NAME   calls launch_activate_socket, prints the result and the descriptors' addresses and flags
  *   open            prints how many descriptors are open from 3 up, here and in a child

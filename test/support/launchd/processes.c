@@ -1,4 +1,4 @@
-/* What launchd does with users and processes, for test/support/launchd-library.ts. Failures are returned as -errno. */
+/* What launchd does with users and processes, for library.ts. Failures are returned as -errno. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #endif
 
-#include "launchd-table.h"
+#include "table.h"
 
 /*
  * Looks up a user ("" is the one who runs this process), and unless it is "" the group that replaces the user's own:
@@ -51,12 +51,12 @@ static void close_from(int first) {
   for (int fd = first, end = getdtablesize(); fd < end; fd++) close(fd);
 }
 
-/* In the order of launchd-library.ts. -1 leaves ids, limits and the umask as they are. */
+/* In the order of library.ts. -1 leaves ids, limits and the umask as they are. */
 struct settings {
   int32_t arguments, variables, sockets, groups, uid, gid, soft, hard, umask, names_length;
 };
 
-/* What failed in the new process; the numbers are known to launchd-library.ts. */
+/* What failed in the new process; the numbers are known to library.ts. */
 enum step { LIMIT = 1, USER = 2, FOLDER = 3, PROGRAM = 4 };
 
 static int become(const struct settings *to, const gid_t *groups, const char *folder) {

@@ -1,4 +1,4 @@
-/** The C half of the launchd stand-in (launchd-sockets.c, launchd-processes.c) as functions that throw. */
+/** The C half of the launchd stand-in (sockets.c, processes.c) as functions that throw. */
 import { dlopen, FFIType } from "bun:ffi";
 import { existsSync } from "node:fs";
 import { constants } from "node:os";
@@ -8,7 +8,7 @@ import { getSystemErrorName } from "node:util";
 /**
  * The library that a program under test finds `launch_activate_socket` in; `make build/test/liblaunchd.so` builds it.
  */
-export const launchdLibrary = resolve(import.meta.dir, "../../build/test/liblaunchd.so");
+export const launchdLibrary = resolve(import.meta.dir, "../../../build/test/liblaunchd.so");
 if (!existsSync(launchdLibrary)) throw new Error(`${launchdLibrary} is not there: make build/test/liblaunchd.so`);
 
 const { i32, ptr } = FFIType;
@@ -22,7 +22,7 @@ const { symbols: c } = dlopen(launchdLibrary, {
   standin_reap: { args: [i32, i32, ptr], returns: i32 },
 });
 
-// The enum at the end of launchd-table.h.
+// The enum at the end of table.h.
 const failures: Record<number, string> = {
   [-10000]: "unknown host or service name",
   [-10001]: "no such user",

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
-import { type Ending, readable, reap } from "./launchd-library.ts";
-import type { JobDescription } from "./launchd-plist.ts";
-import { bindSockets, closeSockets, type Socket, type Sockets } from "./launchd-sockets.ts";
-import { type Identity, identify, startProcess } from "./launchd-start.ts";
-import { groupAlive, signalGroup } from "./processes.ts";
-import { waitFor } from "./wait.ts";
+import { groupAlive, signalGroup } from "../processes.ts";
+import { waitFor } from "../wait.ts";
+import { type Ending, readable, reap } from "./library.ts";
+import type { JobDescription } from "./plist.ts";
+import { bindSockets, closeSockets, type Socket, type Sockets } from "./sockets.ts";
+import { type Identity, identify, startProcess } from "./start.ts";
 
 /** A run of a job that is over. Times are milliseconds as `performance.now()` gives them. */
 export interface Exit extends Ending {

@@ -2,10 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { buildBinary } from "plist";
-import { Launchd } from "./launchd.ts";
-import { ask, Fixture, loopback, shell } from "./launchd-fixture.ts";
-import { alive } from "./processes.ts";
-import { waitFor } from "./wait.ts";
+import { alive } from "../processes.ts";
+import { waitFor } from "../wait.ts";
+import { ask, Fixture, loopback, shell } from "./fixture.ts";
+import { Launchd } from "./stand-in.ts";
 
 const fixture = new Fixture();
 
@@ -145,7 +145,7 @@ describe("close", () => {
         buildBinary({ Label: "orphan", ProgramArguments: ["/bin/sleep", "1000"], RunAtLoad: true }),
       );
       const script = `
-      import { Launchd } from ${JSON.stringify(join(import.meta.dir, "launchd.ts"))};
+      import { Launchd } from ${JSON.stringify(join(import.meta.dir, "stand-in.ts"))};
       console.log((await new Launchd({ folder: "/" }).load(process.argv.at(-1))).pid);`;
       await using run = Bun.spawn([process.execPath, "-e", script, file], { stdout: "pipe" });
       const { value } = await run.stdout.getReader().read();

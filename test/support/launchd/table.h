@@ -16,5 +16,5 @@ struct table {
   int32_t length;
 };
 
-/* Returned by standin_*() beside -errno, and known to launchd-library.ts. */
+/* Returned by standin_*() beside -errno, and known to library.ts. */
 enum { UNKNOWN_NAME = -10000, UNKNOWN_USER = -10001, UNKNOWN_GROUP = -10002 };

@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, closeSync, rmSync } from "node:fs";
-import { addressOf, type Family, listen, listenPath, type SocketType } from "./launchd-library.ts";
-import type { JobDescription, SocketDescription } from "./launchd-plist.ts";
+import { addressOf, type Family, listen, listenPath, type SocketType } from "./library.ts";
+import type { JobDescription, SocketDescription } from "./plist.ts";
 
 /** A bound socket of a job; `fd` is the stand-in's own descriptor, open as long as the job is loaded. */
 export type Socket =
