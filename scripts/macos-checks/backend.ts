@@ -20,6 +20,7 @@ const behaviours: Record<string, (client: BlockingSocket, amount: number) => voi
     const { PATH, LAUNCH_PROGRAM_SOCKET_PATH } = process.env;
     const answer = {
       uid: process.getuid?.(),
+      pid: process.pid,
       path: PATH,
       socket: LAUNCH_PROGRAM_SOCKET_PATH,
       args: process.argv.slice(2),

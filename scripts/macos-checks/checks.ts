@@ -1,6 +1,6 @@
 /** What scripts/verify-macos checks, in the order in which it is done. */
 import { existsSync } from "node:fs";
-import { BlockingSocket, SocketError } from "./blocking-socket.ts";
+import { BlockingSocket, type Received, SocketError } from "./blocking-socket.ts";
 import { installByHomebrew, serveByHomebrew } from "./homebrew.ts";
 import { RELAY_CHECKS } from "./relay-checks.ts";
 import { type Bench, folderOf, type Place, run, Service, type ServiceOptions, until } from "./service.ts";
@@ -16,6 +16,7 @@ export interface Check {
 /** What the backend says about itself. */
 interface Who {
   readonly uid: number;
+  readonly pid: number;
   readonly path: string;
   readonly socket: string | undefined;
   readonly args: readonly string[];
@@ -87,19 +88,19 @@ function serviceChecks(place: Place, prefix: string, needs: Check["needs"]): Che
         expectUser(service);
       }
     }),
-    here("stop: a transfer ends first, and nothing stays behind", {}, async (service) => {
-      const { socket = "" } = who(service);
-      const pid = service.pid();
-      const client = service.connect();
-      client.send("drip 3000\n");
-      client.receive(1);
-      service.signal("SIGTERM");
-      const { bytes, ending } = client.receiveAll();
-      client.close();
+    here("stop: a transfer of 4 s ends first, and nothing stays behind", LONG_STOP, async (service) => {
+      expectExitTimeout(service, LONG_STOP.exitTimeout);
+      const { bytes, ending } = await bootOutMidTransfer(service);
       if (ending !== "end") throw new Error(`the transfer ended with ${ending} after ${bytes.length + 1} bytes`);
-      if (bytes.length !== 29_999) throw new Error(`${bytes.length + 1} of 30000 bytes arrived`);
-      await until("the daemon has ended", 20_000, () => service.pid() !== pid);
-      if (existsSync(folderOf(socket))) throw new Error(`${folderOf(socket)} is still there`);
+      if (bytes.length !== 39_999) throw new Error(`${bytes.length + 1} of 40000 bytes arrived`);
+    }),
+    here("stop without ExitTimeOut: over within launchd's 5 s, and nothing stays behind", {}, async (service) => {
+      expectExitTimeout(service, 5);
+      const started = performance.now();
+      const { bytes } = await bootOutMidTransfer(service);
+      if (bytes.length < 10_000) throw new Error(`only ${bytes.length + 1} bytes of the transfer arrived`);
+      const seconds = (performance.now() - started) / 1000;
+      if (seconds > 4.8) throw new Error(`the stop took ${seconds.toFixed(1)} s`);
     }),
     here(
       "a wrong socket name is told in the log",
@@ -110,6 +111,32 @@ function serviceChecks(place: Place, prefix: string, needs: Check["needs"]): Che
     ),
     ...RELAY_CHECKS.map(({ name, options, verify }) => here(name, options, verify)),
   ];
+}
+
+/** A stop that may take longer than launchd gives by itself. */
+const LONG_STOP = { exitTimeout: 15, environment: { LAUNCH_PROGRAM_STOP_TIMEOUT: "10s" } } as const;
+
+function expectExitTimeout(service: Service, expected: number): void {
+  const found = service.state()?.exitTimeout;
+  if (found !== expected) throw new Error(`launchctl print says "exit timeout = ${found}" instead of ${expected}`);
+}
+
+/**
+ * Boots the job out in the middle of a transfer of 4 s, and returns what of it arrived. Everything has to be gone then:
+ * the job, the server's process, and the folder of the generated path.
+ */
+async function bootOutMidTransfer(service: Service): Promise<Received> {
+  const { socket = "", pid } = who(service);
+  const client = service.connect();
+  client.send("drip 4000\n");
+  client.receive(1);
+  service.bootout();
+  const received = client.receiveAll();
+  client.close();
+  await until("launchd forgets the job", 20_000, () => service.state() === null);
+  if (existsSync(folderOf(socket))) throw new Error(`${folderOf(socket)} is still there`);
+  if (run("ps", "-p", String(pid)).exitCode === 0) throw new Error(`the server, process ${pid}, is still there`);
+  return received;
 }
 
 function check(name: string, needs: Check["needs"], run: Check["run"]): Check {

@@ -2,6 +2,7 @@
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build } from "plist";
+import { readState, type ServiceState } from "../../src/service/launchctl.ts";
 import { BlockingSocket } from "./blocking-socket.ts";
 
 /** What the checks run with: copies in a folder that every user may read and no privacy protection covers. */
@@ -38,6 +39,8 @@ export interface ServiceOptions {
   /** The key under Sockets. */
   readonly socketName?: string;
   readonly keepAlive?: boolean;
+  /** ExitTimeOut, in seconds; without it launchd's own holds. */
+  readonly exitTimeout?: number;
 }
 
 const PREFIX = "launch-socket-server.verify.";
@@ -80,6 +83,7 @@ export class Service {
       },
       RunAtLoad: true,
       KeepAlive: options.keepAlive ?? false,
+      ...(options.exitTimeout === undefined ? {} : { ExitTimeOut: options.exitTimeout }),
       StandardOutPath: join(bench.work, `${label}.log`),
       StandardErrorPath: join(bench.work, `${label}.log`),
     };
@@ -121,13 +125,22 @@ export class Service {
 
   /** The daemon's process, or null while there is none. */
   pid(): number | null {
+    return this.state()?.pid ?? null;
+  }
+
+  /** What launchd says of the job, or null when it does not know it. */
+  state(): ServiceState | null {
     const { exitCode, stdout } = this.#launchctl("print", `${this.place.domain}/${this.label}`);
-    const pid = /^\s*pid = (\d+)$/m.exec(stdout.toString())?.[1];
-    return exitCode === 0 && pid !== undefined ? Number(pid) : null;
+    return exitCode === 0 ? readState(stdout.toString()) : null;
   }
 
   signal(name: "SIGTERM"): void {
     this.#launchctl("kill", name, `${this.place.domain}/${this.label}`);
+  }
+
+  /** Unloads the job without waiting until its process has ended. */
+  bootout(): void {
+    this.#launchctl("bootout", `${this.place.domain}/${this.label}`);
   }
 
   /** Unloads the job and waits until launchd no longer knows it. May be called again. */
@@ -135,10 +148,8 @@ export class Service {
     this.#outside?.kill();
     if (!this.#loaded) return;
     this.#loaded = false;
-    this.#launchctl("bootout", `${this.place.domain}/${this.label}`);
-    await until("launchd forgets the job", 30_000, () => {
-      return this.#launchctl("print", `${this.place.domain}/${this.label}`).exitCode !== 0;
-    });
+    this.bootout();
+    await until("launchd forgets the job", 30_000, () => this.state() === null);
     if (this.place.kind === "daemon") root("rm", "-f", join(this.bench.daemons, `${this.label}.plist`));
   }
 

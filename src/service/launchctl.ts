@@ -2,12 +2,16 @@ import { reasonOf, UserError } from "../log.ts";
 
 /** What `launchctl print` tells of a service that launchd knows. */
 export interface ServiceState {
-  /** The plist that it was loaded from. */
+  /** The plist that it was loaded from; other origins stand in parentheses: `(submitted by smd.340)`. */
   path: string | undefined;
+  /** The program that launchd runs. */
+  program: string | undefined;
   /** Null while it does not run. */
   pid: number | null;
-  /** Null before its first end. */
-  lastExit: number | null;
+  /** How its last run ended, to stand behind "it ended"; null before its first end. */
+  lastEnd: string | null;
+  /** Seconds from SIGTERM to SIGKILL; null where launchctl does not say. */
+  exitTimeout: number | null;
 }
 
 /** How a call of launchctl ended. */
@@ -17,12 +21,17 @@ export interface Outcome {
   text: string;
 }
 
-/** Exit codes of launchctl(1), which are errno's of macOS (xnu's bsd/sys/errno.h) or launchd's own from 100 on. */
+/**
+ * Exit codes of launchctl(1): errno's of macOS (xnu's bsd/sys/errno.h), or launchd's own from 100 on, which
+ * `launchctl error CODE` names. EIO stands for nearly everything, also for a label that launchd has not let go of yet.
+ */
 export const ESRCH = 3;
 export const EIO = 5;
 export const EINPROGRESS = 36;
 export const EALREADY = 37;
+/** "Could not find specified service". */
 const serviceUnknown = 113;
+/** "Could not find specified domain", and "Domain does not support specified action": by ssh either comes. */
 const domainUnknown = [112, 125];
 
 /** The services of one domain, `system` or `gui/UID`, as launchctl(1) shows and changes them. */
@@ -81,12 +90,40 @@ export class Launchctl {
   }
 }
 
-/** The output is for people and has changed between versions; these lines have stayed. Nested ones have more tabs. */
-function readState(text: string): ServiceState {
-  const value = (key: string) => text.match(new RegExp(`^\\t${key} = (.*)$`, "m"))?.[1];
+/**
+ * Reads what launchctl prints of a service. That is for people and differs between versions of macOS; the lines that are
+ * read here have stayed from macOS 13 to 26. Those of the outermost level have one tab, and a block between them ends
+ * with a brace behind one tab: a line inside it says nothing of the service, whatever it looks like (an environment may
+ * hold a value of several lines).
+ */
+export function readState(text: string): ServiceState {
+  const values = new Map<string, string>();
+  let block: string | null = null;
+  for (const line of text.split("\n")) {
+    if (block !== null) {
+      if (line === "\t}" || line === "\t]") block = null;
+      else if (block === "arguments" && !values.has(block)) values.set(block, line.trim());
+      continue;
+    }
+    const [, key = "", value = ""] = line.match(/^\t([^\t=]+) =>? (.*)$/) ?? [];
+    if (value === "{" || value === "[") block = key;
+    else if (key !== "" && !values.has(key)) values.set(key, value);
+  }
   const number = (key: string) => {
-    const found = Number.parseInt(value(key) ?? "", 10);
+    const found = Number.parseInt(values.get(key) ?? "", 10);
     return Number.isNaN(found) ? null : found;
   };
-  return { path: value("path"), pid: number("pid"), lastExit: number("last exit code") };
+  return {
+    path: values.get("path"),
+    program: values.get("program") ?? values.get("arguments"),
+    pid: number("pid"),
+    lastEnd: lastEnd(values.get("last terminating signal"), values.get("last exit code")),
+    exitTimeout: number("exit timeout"),
+  };
+}
+
+/** A run that a signal has ended has a line of its own (`Killed: 9`), in place of the one for the exit code. */
+function lastEnd(signal: string | undefined, code: string | undefined): string | null {
+  if (signal !== undefined) return `by the signal ${signal}`;
+  return code !== undefined && /^\d/.test(code) ? `with status ${code}` : null;
 }

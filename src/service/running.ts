@@ -4,8 +4,12 @@ import { EALREADY, EINPROGRESS, EIO, ESRCH, type Launchctl } from "./launchctl.t
 
 /** How often launchd is asked, in milliseconds. */
 const interval = 100;
-/** launchd goes on refusing a label for seconds after its service is gone. */
+/**
+ * launchd goes on refusing a label for a while after its service is gone: three or four seconds in reports
+ * (tuist/tuist#10143, nteract/nteract#1187); the rest is a margin.
+ */
 const bootstrapPatience = 15_000;
+/** A guess: longer than most servers take to start, and than the throttle of 10 s. */
 const upPatience = 15_000;
 /** A server that runs for so long after its first connection is up. */
 const settleTime = 1_000;
@@ -72,7 +76,7 @@ export async function waitUntilUp(
     async () => {
       const state = await launchctl.print(label);
       if (state === null) throw new UserError("launchd has dropped it");
-      if (state.pid === null && state.lastExit !== null) throw new UserError(`it ended with status ${state.lastExit}`);
+      if (state.pid === null && state.lastEnd !== null) throw new UserError(`it ended ${state.lastEnd}`);
       if (state.pid !== pid || !knock.connected) since = performance.now();
       pid = state.pid;
       return pid !== null && performance.now() - since >= settleTime;

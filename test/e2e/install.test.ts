@@ -38,8 +38,7 @@ afterEach(async () => {
 });
 
 const start = (options: Partial<LaunchctlOptions> = {}) => {
-  const domain = options.domain ?? "system";
-  launchctl = new Launchctl({ folder, domain, ...options });
+  launchctl = new Launchctl({ folder, domains: ["system"], ...options });
 };
 const daemon = () => join(folder, "Library/LaunchDaemons", `${label}.plist`);
 const agent = () => join(folder, "home/Library/LaunchAgents", `${label}.plist`);
@@ -252,7 +251,7 @@ describe.skipIf(!isRoot)("a daemon (for root)", () => {
 
 describe("an agent", () => {
   test("is its user's, in the home folder, and needs no UserName", async () => {
-    start({ domain: `gui/${agentUser}` });
+    start({ domains: [`gui/${agentUser}`], disabled: [label] });
     const installed = await run(["--install", label, ...service(...server("agent"))], asUser);
     expect(installed).toMatchObject({ status: 0, stderr: "" });
     expect(installed.stdout).toContain(`${label} is installed as ${agent()} and serves ${quietHost}:${port}`);
@@ -264,7 +263,7 @@ describe("an agent", () => {
   });
 
   test("of a user who is not logged in at the screen ends in a sentence", async () => {
-    start({ domain: "gui/1" });
+    start({ domains: ["gui/1"] });
     const { status, stderr } = await run(["--install", label, ...service(...server("agent"))], asUser);
     expect(status).toBe(1);
     expect(stderr).toContain(

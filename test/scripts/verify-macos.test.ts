@@ -3,6 +3,7 @@ import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/pro
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { copyCheckout, runIn } from "../support/checkout.ts";
+import { Launchctl } from "../support/launchd/launchctl.ts";
 import { peer } from "../support/peers.ts";
 import { alive } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
@@ -52,24 +53,23 @@ describe("scripts/verify-macos", () => {
 describe.skipIf(process.platform !== "linux" || lsof === null)("scripts/verify-macos among stand-ins", () => {
   let folder: string;
   let checkout: string;
-  let state: string;
+  let launchctl: Launchctl;
   let daemons: string;
   let environment: Record<string, string>;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "verify-macos-"));
     checkout = join(folder, "checkout");
-    state = join(folder, "state");
     daemons = join(folder, "daemons");
     const bin = join(folder, "bin");
-    await Promise.all([state, daemons, bin].map((path) => mkdir(path)));
+    await Promise.all([daemons, bin].map((path) => mkdir(path)));
+    launchctl = new Launchctl({ folder, domains: ["gui/501", "system"], throttle: 1000 });
     const tools: Record<string, string> = {
       uname: 'if [ "$1" = -m ]; then echo arm64; else echo Darwin; fi',
       sw_vers: "echo 15.1",
       id: 'if [ "$1" = -u ]; then echo 501; else exec /usr/bin/id "$@"; fi',
       codesign: "exit 0",
       sudo: 'case $1 in -v) exit ;; -n) shift ;; esac\n[ "$1" != install ] || { shift 7; exec cp "$@"; }\nexec "$@"',
-      launchctl: `exec ${process.execPath} ${resolve("test/support/launchctl.ts")} "$@"`,
       brew: [
         `echo "$*" >>${folder}/brew.log`,
         'case "$*" in',
@@ -82,8 +82,7 @@ describe.skipIf(process.platform !== "linux" || lsof === null)("scripts/verify-m
     for (const [name, script] of Object.entries(tools))
       await writeFile(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
     environment = {
-      PATH: `${bin}:${process.env.PATH}`,
-      STAND_IN_LAUNCHD: state,
+      PATH: `${launchctl.bin}:${bin}:${process.env.PATH}`,
       VERIFY_MACOS_DAEMONS: daemons,
       TMPDIR: "",
     };
@@ -96,7 +95,10 @@ describe.skipIf(process.platform !== "linux" || lsof === null)("scripts/verify-m
     await cp("build/test/launch_socket_server", join(checkout, "sbin/launch_socket_server"));
   }, 120_000);
 
-  afterAll(() => rm(folder, { recursive: true, force: true }));
+  afterAll(async () => {
+    await launchctl[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true, force: true });
+  });
 
   const verify = (...args: string[]) => runIn(checkout, ["scripts/verify-macos", ...args], environment);
 
@@ -104,8 +106,7 @@ describe.skipIf(process.platform !== "linux" || lsof === null)("scripts/verify-m
   async function leftovers(output: string): Promise<string[]> {
     const work = /\/tmp\/launch_socket_server\.\w+$/m.exec(output)?.[0] ?? "";
     expect(work).not.toBe("");
-    const loaded = (await readdir(state)).filter((file) => file.endsWith(".json"));
-    return [...loaded, ...(await readdir(daemons)), ...(await readdir(work).catch(() => []))];
+    return [...launchctl.loaded, ...(await readdir(daemons)), ...(await readdir(work).catch(() => []))];
   }
 
   test("passes every check of an agent with the real program, and leaves nothing behind", async () => {
@@ -159,9 +160,9 @@ describe.skipIf(process.platform !== "linux" || lsof === null)("scripts/verify-m
       stdout: "pipe",
       stderr: "pipe",
     });
-    const jobs = async () => (await readdir(state)).filter((file) => file.endsWith(".json"));
-    const job = await waitFor("a job is loaded", async () => (await jobs())[0]);
-    const { job: pid } = (await Bun.file(join(state, job ?? "")).json()) as { job: number };
+    const label = await waitFor("a job is loaded", () => launchctl.loaded[0]);
+    const pid = launchctl.job(label?.split("/").at(-1) ?? "")?.pid ?? 0;
+    expect(alive(pid)).toBe(true);
     script.kill("SIGTERM");
     const [status, stdout] = await Promise.all([script.exited, new Response(script.stdout).text()]);
     expect(status).toBe(143);

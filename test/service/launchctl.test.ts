@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Launchctl } from "../../src/service/launchctl.ts";
+import { Launchctl, readState } from "../../src/service/launchctl.ts";
+import * as printed from "./printed-services.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -18,19 +19,68 @@ async function saying(script: string): Promise<Launchctl> {
   return new Launchctl(path, "gui/501");
 }
 
-describe("print", () => {
-  test("reads the state out of all that launchctl prints, and nothing that is nested in it", async () => {
-    const launchctl = await saying(`
-      printf 'gui/501/a = {\\n\\tpath = /Users/sam/a b.plist\\n\\tstate = running\\n\\tlast exit code = 78: EX_CONFIG\\n\\tpid = 42\\n'
-      printf '\\tsockets = {\\n\\t\\tpid = 7\\n\\t\\tpath = /no\\n\\t}\\n}\\n'`);
-    expect(await launchctl.print("a")).toEqual({ path: "/Users/sam/a b.plist", pid: 42, lastExit: 78 });
+describe("readState", () => {
+  test.each([
+    [
+      "a daemon that has never run",
+      printed.daemon,
+      {
+        path: "/System/Library/LaunchDaemons/ssh.plist",
+        program: "/usr/libexec/sshd-keygen-wrapper",
+        pid: null,
+        lastEnd: null,
+        exitTimeout: 5,
+      },
+    ],
+    [
+      "what an app has submitted, and launchd could not start",
+      printed.submitted,
+      {
+        path: "(submitted by smd.339)",
+        program: "helper",
+        pid: null,
+        lastEnd: "with status 78: EX_CONFIG",
+        exitTimeout: 5,
+      },
+    ],
+    [
+      "a job that was killed",
+      printed.killed,
+      {
+        path: "/Users/sam/Library/LaunchAgents/com.example.slow.plist",
+        program: "/usr/local/sbin/launch_socket_server",
+        pid: null,
+        lastEnd: "by the signal Killed: 9",
+        exitTimeout: 20,
+      },
+    ],
+    [
+      "lines in inner blocks that look like its own",
+      printed.lookAlike,
+      {
+        path: "/Library/LaunchDaemons/com.example.lines.plist",
+        program: "/usr/local/bin/server",
+        pid: null,
+        lastEnd: null,
+        exitTimeout: 5,
+      },
+    ],
+    ["nothing", "", { path: undefined, program: undefined, pid: null, lastEnd: null, exitTimeout: null }],
+  ])("reads %s", (_, text, state) => {
+    expect(readState(text)).toEqual(state);
   });
+});
 
-  test("knows a service that has not run", async () => {
-    const launchctl = await saying(
-      `printf 'gui/501/a = {\\n\\tlast exit code = (never exited)\\n\\t\\tpid = 7\\n}\\n'`,
-    );
-    expect(await launchctl.print("a")).toEqual({ path: undefined, pid: null, lastExit: null });
+describe("print", () => {
+  test("reads the state out of what launchctl prints", async () => {
+    await Bun.write(join(folder, "text"), printed.agent);
+    expect(await (await saying(`cat ${folder}/text`)).print("a")).toEqual({
+      path: "/Users/sam/Library/LaunchAgents/com.example.agent.plist",
+      program: "/bin/zsh",
+      pid: 44_028,
+      lastEnd: "with status 0",
+      exitTimeout: 5,
+    });
   });
 
   test("is null for a service that launchd does not know", async () => {

@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { build } from "plist";
 import { alive } from "../processes.ts";
 import { ask, Fixture, loopback, shell } from "./fixture.ts";
 import type { Job } from "./stand-in.ts";
@@ -101,6 +103,29 @@ test("kills a job that ignores SIGTERM after ExitTimeOut", async () => {
   const exit = await job.stop();
   expect(exit).toMatchObject({ code: null, signal: "SIGKILL" });
   expect((exit?.ended ?? 0) - stopped).toBeGreaterThanOrEqual(1000);
+});
+
+test("kills a job that ignores SIGTERM after 5 s where the plist has no ExitTimeOut, and never where it is 0", async () => {
+  const keys = { ProgramArguments: fixture.probe("stubborn", "pause"), RunAtLoad: true };
+  const job = await fixture.load(keys);
+  const never = await fixture.load({ ...keys, Label: "never", ExitTimeOut: 0 });
+  expect([job.exitTimeout, never.exitTimeout]).toEqual([5000, Number.POSITIVE_INFINITY]);
+  await job.waitFor("the trap", async () => (await job.stdout()) === "stubborn\n");
+  const stopped = performance.now();
+  const exit = await job.stop();
+  expect(exit).toMatchObject({ code: null, signal: "SIGKILL" });
+  expect((exit?.ended ?? 0) - stopped).toBeGreaterThanOrEqual(5000);
+});
+
+test("cuts an agent's ExitTimeOut to 60 s", async () => {
+  const file = join(fixture.folder, "job.plist");
+  for (const [Label, seconds, expected] of [
+    ["short", 30, 30_000],
+    ["long", 215, 60_000],
+  ] as const) {
+    await Bun.write(file, build({ Label, ProgramArguments: ["/bin/true"], ExitTimeOut: seconds }));
+    expect((await fixture.launchd.load(file, { agent: true })).exitTimeout).toBe(expected);
+  }
 });
 
 test("ends what is left of the process group, unless AbandonProcessGroup", async () => {

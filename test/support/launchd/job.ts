@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { groupAlive, signalGroup } from "../processes.ts";
 import { waitFor } from "../wait.ts";
-import { type Ending, readable, reap } from "./library.ts";
+import { type Ending, type Handover, readable, reap } from "./library.ts";
 import type { JobDescription } from "./plist.ts";
 import { bindSockets, closeSockets, type Socket, type Sockets } from "./sockets.ts";
 import { type Identity, identify, startProcess } from "./start.ts";
@@ -11,7 +11,7 @@ export interface Exit extends Ending {
   pid: number | null;
   started: number;
   ended: number;
-  /** Why the program could not be started at all; the code is then 78 (EX_CONFIG), as with launchd. */
+  /** Why the program could not be started at all; the code is then 78, EX_CONFIG, as launchctl print tells it (skhd.zig#30). */
   error: string | null;
 }
 
@@ -25,12 +25,19 @@ type State =
   | { name: "unloaded" };
 
 export interface JobSettings {
-  /** Milliseconds between two starts, at least; launchd's own is 10,000. */
+  /**
+   * Milliseconds between two starts, at least; launchd's own is 10,000 (launchd.plist(5), ThrottleInterval; `minimum
+   * runtime = 10` of launchctl print). What a job that keeps ending has to wait beyond that is not played.
+   */
   throttle: number;
   /** Milliseconds from SIGTERM to SIGKILL in place of the plist's ExitTimeOut. */
   exitTimeout?: number | undefined;
-  /** The length of the sockets' queues; launchd asks for the system's most, which is 128 on macOS. */
+  /**
+   * The length of the sockets' queues: launchd asks for the system's most (`listen(sfd, -1)`, launchd-842,
+   * support/launchctl.c:1485), and that is 128 (kern.ipc.somaxconn; SOMAXCONN in xnu's bsd/sys/socket.h).
+   */
   backlog: number;
+  handover: Handover;
 }
 
 /** A job that the stand-in has loaded; made by `Launchd.load`. */
@@ -66,6 +73,11 @@ export class Job {
 
   get state(): State["name"] {
     return this.#state.name;
+  }
+
+  /** Milliseconds from SIGTERM to SIGKILL. */
+  get exitTimeout(): number {
+    return this.#settings.exitTimeout ?? this.#description.exitTimeout;
   }
 
   /** The process that runs now. */
@@ -123,7 +135,7 @@ export class Job {
    */
   async stop(): Promise<Exit | null> {
     const { length } = this.exits;
-    if (!this.#terminate("go on", this.#exitTimeout())) return null;
+    if (!this.#terminate("go on", this.exitTimeout)) return null;
     await this.waitFor("the end of the run", () => this.exits.length > length, Number.POSITIVE_INFINITY);
     return this.exits[length] ?? null;
   }
@@ -134,7 +146,7 @@ export class Job {
    */
   async unload(exitTimeout = Number.POSITIVE_INFINITY): Promise<Exit | null> {
     if (this.#state.name === "unloaded") return this.exits.at(-1) ?? null;
-    if (!this.#terminate("unload", Math.min(exitTimeout, this.#exitTimeout()))) this.#unloaded();
+    if (!this.#terminate("unload", Math.min(exitTimeout, this.exitTimeout))) this.#unloaded();
     await this.waitFor("the end of the job", () => this.state === "unloaded", Number.POSITIVE_INFINITY);
     return this.exits.at(-1) ?? null;
   }
@@ -154,6 +166,7 @@ export class Job {
     if (ending !== null) this.#ended({ ...ending, pid: this.pid, started: this.#started, ended: now, error: null });
     if (this.#state.name === "stopping" && now >= this.#state.killAt) {
       this.#state.killAt = Number.POSITIVE_INFINITY;
+      // Its process alone: the group gets SIGTERM when that has ended (launchd-842, src/core.c:4003 and 3623).
       this.kill("SIGKILL");
     }
     if (this.#state.name === "waiting" && readable([...this.#fds.values()].flat())) this.start();
@@ -162,10 +175,6 @@ export class Job {
 
   #soonest(): number {
     return this.#started + this.#settings.throttle;
-  }
-
-  #exitTimeout(): number {
-    return this.#settings.exitTimeout ?? this.#description.exitTimeout;
   }
 
   /** False if there is no process to end. */
@@ -183,7 +192,7 @@ export class Job {
     this.starts++;
     this.#started = performance.now();
     try {
-      const pid = startProcess(this.#description, this.#identity, this.#fds);
+      const pid = startProcess(this.#description, this.#identity, this.#fds, this.#settings.handover);
       this.#state = { name: "running", pid };
     } catch (error) {
       const now = performance.now();

@@ -3,8 +3,11 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "plist";
+import { readState } from "../../../src/service/launchctl.ts";
 import { waitFor } from "../wait.ts";
 import { Launchctl } from "./launchctl.ts";
+import { readJob } from "./plist.ts";
+import { printed } from "./print.ts";
 
 const isRoot = process.getuid?.() === 0;
 const domain = isRoot ? "system" : `gui/${process.getuid?.()}`;
@@ -12,7 +15,7 @@ let folder: string;
 let launchctl: Launchctl;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "launchctl-"));
-  launchctl = new Launchctl({ folder, domain });
+  launchctl = new Launchctl({ folder, domains: [domain], disabled: ["job"] });
 });
 afterEach(async () => {
   await launchctl[Symbol.asyncDispose]();
@@ -42,7 +45,7 @@ test("loads, shows and stops services as launchctl does, with its delays", async
   expect(printed).toContain("\n\tstate = running\n");
   expect(printed).toContain(`\n\tpid = ${launchctl.job("job")?.pid}\n`);
   expect(printed).toContain("\n\tlast exit code = (never exited)\n");
-  expect(await call("bootstrap", domain, path)).toStartWith(refused);
+  expect(await call("bootstrap", domain, path)).toStartWith("37 Bootstrap failed: 37: Operation already in progress\n");
 
   expect(await call("bootout", `${domain}/job`)).toBe("36 Boot-out failed: 36: Operation now in progress\n");
   expect(await call("print", `${domain}/job`)).toContain("\n\tstate = SIGTERMed\n");
@@ -62,6 +65,43 @@ test("refuses a file that others could have written, and what is no plist", asyn
   );
   await Bun.write(path, "<plist><string>no dictionary</string></plist>");
   expect(await call("bootstrap", domain, path)).toStartWith("5 ");
-  expect(await call("print", "gui/1/job")).toBe("125 Domain does not support specified action\n");
-  expect(await call("reboot")).toStartWith("125 ");
+  expect(await call("print", "gui/1/job")).toBe("112 Bad request.\nCould not find domain for user gui: 1\n");
+  expect(await call("print", domain)).toStartWith(`0 ${domain} = {`);
+  expect(await call("reboot", `${domain}/job`)).toStartWith("64 ");
+});
+
+test("sends signals, and shows how a job was ended, where from, and that an agent has 60 s at most", async () => {
+  const path = join(folder, "job.plist");
+  const keys = { Label: "job", ProgramArguments: ["/bin/sleep", "1000"], RunAtLoad: true, ExitTimeOut: 215 };
+  await Bun.write(path, build(keys));
+  const job = await launchctl.load("gui/501", path, { path: "(submitted by smd.340)", type: "Submitted" });
+  expect(launchctl.loaded).toEqual(["gui/501/job"]);
+  expect(
+    printed({ domain: "gui/501", job, description: readJob(path), stopping: false, path, type: "LaunchAgent" }),
+  ).toContain("\n\texit timeout = 60\n");
+  job.kill("SIGKILL");
+  await job.waitFor("its end", () => job.exits.length === 1);
+  const text = printed({
+    domain: "gui/501",
+    job,
+    description: readJob(path),
+    stopping: false,
+    path,
+    type: "LaunchAgent",
+  });
+  expect(text).toContain("\n\tlast terminating signal = Killed: 9\n");
+  expect(readState(text)).toEqual({
+    ...{ path, program: "/bin/sleep", pid: null },
+    ...{ lastEnd: "by the signal Killed: 9", exitTimeout: 60 },
+  });
+  expect(text).not.toContain("last exit code");
+  expect(text).not.toMatch(/^\tpid = /m);
+
+  await Bun.write(path, build({ ...keys, Label: "other" }));
+  const other = await launchctl.load(domain, path, { path: "(submitted by smd.340)", type: "Submitted" });
+  expect(await call("print", `${domain}/other`)).toContain("\n\tpath = (submitted by smd.340)\n\ttype = Submitted\n");
+  expect(await call("kill", "SIGTERM", `${domain}/other`)).toBe("0 ");
+  await other.waitFor("its end", () => other.exits.length === 1);
+  expect(await call("kill", "SIGTERM", `${domain}/other`)).toStartWith("3 ");
+  expect(await call("print", `${domain}/other`)).toContain("\n\tlast terminating signal = Terminated: 15\n");
 });

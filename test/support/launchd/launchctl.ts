@@ -1,9 +1,8 @@
 /**
  * launchctl's stand-in: a program `launchctl` to put first on PATH, which has the launchd stand-in of the test do what it is
- * told. Exit codes, sentences and delays are those that people report of macOS 13 to 26: `print` finds a service
- * that is being stopped (`state = SIGTERMed`), and for seconds after it is gone `bootstrap` fails with 5.
+ * told. (Where its answers come from stands beside each.)
  *
- *   await using launchctl = new Launchctl({ folder, domain: "system" });
+ *   await using launchctl = new Launchctl({ folder, domains: ["system"] });
  *   spawn(program, { env: { PATH: `${launchctl.bin}:${process.env.PATH}` } });
  */
 import {
@@ -18,24 +17,22 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import type { Job } from "./job.ts";
 import { readJob } from "./plist.ts";
-import { type Job, Launchd } from "./stand-in.ts";
+import { type Origin, type Printed, printed } from "./print.ts";
+import { Launchd } from "./stand-in.ts";
 
 export interface LaunchctlOptions {
   /** For everything that the stand-in writes; anybody may be made to run its program. */
   folder: string;
-  /** The one domain that there is: `system` or `gui/UID`. */
-  domain: string;
+  /** The domains that there are: `system`, `gui/UID`. */
+  domains: string[];
+  /** Labels that somebody has disabled (`launchctl disable`, or a switch in the system's settings). */
+  disabled?: string[];
   /** Milliseconds for which a label that is gone cannot be loaded again. */
   settle?: number;
   /** Milliseconds between two starts of a job. */
   throttle?: number;
-}
-
-interface Service {
-  job: Job;
-  path: string;
-  stopping: boolean;
 }
 
 interface Answer {
@@ -49,10 +46,15 @@ const client = (spool: string) => `#!/bin/sh
 request=${spool}/$$
 printf '%s\\n' "$@" > "$request.words"
 mv "$request.words" "$request.request"
-while [ ! -e "$request.status" ]; do sleep 0.02; done
+while [ ! -e "$request.status" ]; do
+  [ -d ${spool} ] || exit 70
+  sleep 0.02
+done
 cat "$request.stdout"
 cat "$request.stderr" >&2
-exit "$(cat "$request.status")"
+status=$(cat "$request.status")
+rm -f "$request.stdout" "$request.stderr" "$request.status"
+exit "$status"
 `;
 
 export class Launchctl implements AsyncDisposable {
@@ -62,17 +64,26 @@ export class Launchctl implements AsyncDisposable {
   readonly calls: string[] = [];
   readonly launchd: Launchd;
   readonly #spool: string;
-  readonly #services = new Map<string, Service>();
+  /** By DOMAIN/LABEL. */
+  readonly #services = new Map<string, Printed>();
+  /** When a label was forgotten. */
   readonly #gone = new Map<string, number>();
-  readonly #enabled = new Set<string>();
+  readonly #disabled: Set<string>;
   readonly #timer: Timer;
-  readonly #options: Required<LaunchctlOptions>;
+  readonly #domains: string[];
+  readonly #settle: number;
 
-  constructor({ settle = 300, throttle = 10_000, ...options }: LaunchctlOptions) {
-    this.#options = { settle, throttle, ...options };
-    this.bin = join(options.folder, "launchctl");
-    this.#spool = join(options.folder, "launchctl-spool");
-    this.launchd = new Launchd({ folder: options.folder, throttle });
+  /**
+   * Reports say that a bootstrap behind a bootout fails for up to three or four seconds (tuist/tuist#10143,
+   * nteract/nteract#1187); `settle` is shorter, so that nobody waits.
+   */
+  constructor({ folder, domains, disabled = [], settle = 300, throttle = 10_000 }: LaunchctlOptions) {
+    this.#domains = domains;
+    this.#disabled = new Set(disabled);
+    this.#settle = settle;
+    this.bin = join(folder, "launchctl");
+    this.#spool = join(folder, "launchctl-spool");
+    this.launchd = new Launchd({ folder, throttle });
     mkdirSync(this.bin);
     mkdirSync(this.#spool);
     chmodSync(this.#spool, 0o1777);
@@ -81,14 +92,33 @@ export class Launchctl implements AsyncDisposable {
     this.#timer = setInterval(() => this.#serve(), 10);
   }
 
-  /** The job that is loaded under a label. */
+  /** The job that is loaded under a label, in whatever domain. */
   job(label: string): Job | undefined {
-    return this.#services.get(label)?.job;
+    return [...this.#services.values()].find(({ job }) => job.label === label)?.job;
+  }
+
+  /** What is loaded, as DOMAIN/LABEL. */
+  get loaded(): string[] {
+    return [...this.#services.keys()];
+  }
+
+  /** Loads a job as somebody else has: launchd calls its origin what `origin` says. */
+  async load(domain: string, plist: string, origin: Partial<Origin> = {}): Promise<Job> {
+    const agent = domain !== "system";
+    const job = await this.launchd.load(plist, { capture: true, agent });
+    const type = agent ? "LaunchAgent" : "LaunchDaemon";
+    const description = readJob(plist);
+    this.#services.set(`${domain}/${job.label}`, {
+      ...{ domain, job, description, path: plist, type, stopping: false },
+      ...origin,
+    });
+    return job;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
     await this.launchd.close();
+    rmSync(this.#spool, { recursive: true, force: true });
   }
 
   #serve(): void {
@@ -108,78 +138,65 @@ export class Launchctl implements AsyncDisposable {
     }
   }
 
-  async #answer([verb = "", target = "", ...rest]: string[]): Promise<Answer> {
-    const { domain } = this.#options;
-    const [at, label] = verb === "bootstrap" ? [target, ""] : [dirname(target), basename(target)];
-    if (at !== domain) {
-      if (verb === "print") return { status: 125, stderr: "Domain does not support specified action\n" };
-      return { status: 125, stderr: `${verb}: 125: Domain does not support specified action\n` };
-    }
+  /** Statuses from 100 on are launchd's own, and `launchctl error STATUS` names them: 112, 113, 119, 122, 125 (macOS 26.5). */
+  async #answer([verb = "", first = "", second = ""]: string[]): Promise<Answer> {
+    const target = verb === "kill" ? second : first;
+    const domain = verb === "bootstrap" || this.#domains.includes(target) ? target : dirname(target);
+    if (!this.#domains.includes(domain)) return foreignDomain(verb, domain);
     switch (verb) {
       case "print":
-        return this.#print(label);
+        return target === domain ? { status: 0, stdout: `${domain} = {\n}\n` } : this.#print(domain, target);
       case "bootout":
-        return this.#bootout(label);
+        return this.#bootout(target);
       case "enable":
-        this.#enabled.add(label);
+        this.#disabled.delete(basename(target));
         return { status: 0 };
       case "bootstrap":
-        return this.#bootstrap(rest[0] ?? "");
+        return this.#bootstrap(domain, second);
+      case "kill":
+        return this.#kill(target, first);
       default:
         return { status: 64, stderr: `Unrecognized subcommand: ${verb}\n` };
     }
   }
 
-  #print(label: string): Answer {
-    const { domain } = this.#options;
-    const service = this.#services.get(label);
-    if (service === undefined) {
-      const where = domain === "system" ? "system" : `user gui: ${basename(domain)}`;
-      return { status: 113, stderr: `Bad request.\nCould not find service "${label}" in domain for ${where}\n` };
-    }
-    const { job, path, stopping } = service;
-    const last = job.exits.at(-1);
-    const state = stopping ? "SIGTERMed" : { throttled: "spawn scheduled", waiting: "not running" }[String(job.state)];
-    const lines = [
-      `${domain}/${label} = {`,
-      `\tactive count = ${job.pid === null ? 0 : 1}`,
-      `\tpath = ${path}`,
-      `\ttype = ${domain === "system" ? "LaunchDaemon" : "LaunchAgent"}`,
-      `\tstate = ${state ?? "running"}`,
-      "",
-      "\tenvironment = {",
-      `\t\tXPC_SERVICE_NAME => ${label}`,
-      "\t}",
-      "",
-      `\truns = ${job.starts}`,
-      ...(job.pid === null ? [] : [`\tpid = ${job.pid}`]),
-      `\tlast exit code = ${last === undefined ? "(never exited)" : last.code === 78 ? "78: EX_CONFIG" : (last.code ?? 0)}`,
-      "",
-      "\tsockets = {",
-      '\t\t"Socket" = {',
-      "\t\t\tpid = 1",
-      "\t\t\tpath = /nowhere",
-      "\t\t}",
-      "\t}",
-      "}",
-    ];
-    return { status: 0, stdout: `${lines.join("\n")}\n` };
+  #print(domain: string, target: string): Answer {
+    const service = this.#services.get(target);
+    if (service !== undefined) return { status: 0, stdout: printed(service) };
+    const where = domain === "system" ? "system" : `user gui: ${basename(domain)}`;
+    const stderr = `Bad request.\nCould not find service "${basename(target)}" in domain for ${where}\n`;
+    return { status: 113, stderr };
   }
 
-  #bootout(label: string): Answer {
-    const service = this.#services.get(label);
+  /**
+   * Where the process has to end first, bootout may end with 36 (NixOS/nix-installer filters that line out) or with 0
+   * (measured on macOS 26); the job is printed as SIGTERMed until it has.
+   */
+  #bootout(target: string): Answer {
+    const service = this.#services.get(target);
     if (service === undefined) return { status: 3, stderr: "Boot-out failed: 3: No such process\n" };
     const quick = service.job.pid === null;
     service.stopping = true;
     service.job.unload().then(() => {
-      this.#services.delete(label);
-      this.#gone.set(label, performance.now());
+      this.#services.delete(target);
+      this.#gone.set(target, performance.now());
     });
     return quick ? { status: 0 } : { status: 36, stderr: "Boot-out failed: 36: Operation now in progress\n" };
   }
 
-  async #bootstrap(path: string): Promise<Answer> {
-    const { domain, settle } = this.#options;
+  /** launchctl(1): 3 is ESRCH, as for bootout; a guess for a job that is loaded but does not run. */
+  #kill(target: string, signal: string): Answer {
+    const job = this.#services.get(target)?.job;
+    if (job === undefined || job.pid === null) return { status: 3, stderr: "No process to signal.\n" };
+    job.kill(signal as NodeJS.Signals);
+    return { status: 0 };
+  }
+
+  /**
+   * 5 stands for nearly everything: a label on its way out (openclaw/openclaw#136453), a disabled one, a plist that is
+   * none. 37 is a label that is loaded, 122 a file that others may write to; both have been told as 5, too.
+   */
+  async #bootstrap(domain: string, path: string): Promise<Answer> {
     const refuse = (status: number, words: string): Answer => {
       const advice = domain === "system" ? "" : "Try re-running the command as root for richer errors.\n";
       return { status, stderr: `Bootstrap failed: ${status}: ${words}\n${advice}` };
@@ -192,15 +209,24 @@ export class Launchctl implements AsyncDisposable {
       return busy;
     }
     const { uid, mode } = statSync(path);
+    const target = `${domain}/${label}`;
+    const gone = this.#gone.get(target) ?? Number.NEGATIVE_INFINITY;
     if ((domain === "system" && uid !== 0) || (mode & 0o022) !== 0)
       return refuse(122, "Path had bad ownership/permissions");
-    const gone = this.#gone.get(label) ?? Number.NEGATIVE_INFINITY;
-    if (this.#services.has(label) || !this.#enabled.has(label) || performance.now() < gone + settle) return busy;
+    const known = this.#services.get(target);
+    if (known !== undefined && !known.stopping) return refuse(37, "Operation already in progress");
+    if (known !== undefined || this.#disabled.has(label) || performance.now() < gone + this.#settle) return busy;
     try {
-      this.#services.set(label, { job: await this.launchd.load(path, { capture: true }), path, stopping: false });
+      await this.load(domain, path);
       return { status: 0 };
     } catch {
       return busy;
     }
   }
+}
+
+/** A user's gui domain is there while that user is logged in at the screen; 112 and 125 have both been seen (openclaw/openclaw). */
+function foreignDomain(verb: string, domain: string): Answer {
+  if (verb !== "print") return { status: 125, stderr: `${verb}: 125: Domain does not support specified action\n` };
+  return { status: 112, stderr: `Bad request.\nCould not find domain for user gui: ${basename(domain)}\n` };
 }

@@ -91,6 +91,12 @@ export function lookUpUser(name: string, group = ""): User {
   return { name: found, uid, gid, groups: [...groups.subarray(0, count)], home, shell };
 }
 
+/**
+ * How a job's program receives its sockets: by `launch_activate_socket` of `launchdLibrary`, or by systemd's protocol, for a
+ * loader that passes them on. Nothing else in the stand-in knows of it.
+ */
+export type Handover = "launch_activate_socket" | "LISTEN_FDS";
+
 export interface Process {
   program: string;
   arguments: readonly string[];
@@ -98,8 +104,9 @@ export interface Process {
   environment: Readonly<Record<string, string>>;
   /** stdin, stdout, stderr; they stay the caller's. */
   stdio: readonly [number, number, number];
-  /** What `launch_activate_socket` returns for each name; they stay the caller's. */
+  /** The sockets of each name; they stay the caller's. */
   sockets: ReadonlyMap<string, readonly number[]>;
+  handover: Handover;
   user: User | null;
   softLimit: number | null;
   hardLimit: number | null;
@@ -113,7 +120,10 @@ const steps = ["", "set the limit on open files", "become the user", "enter the 
  * its pid.
  */
 export function spawn(process: Process): number {
-  const environment = Object.entries(process.environment).map(([name, value]) => `${name}=${value}`);
+  const systemd = process.handover === "LISTEN_FDS" && process.sockets.size > 0;
+  const socketNames = [...process.sockets].flatMap(([name, fds]) => fds.map(() => name));
+  const variables = { ...process.environment, ...(systemd ? { LISTEN_FDNAMES: socketNames.join(":") } : {}) };
+  const environment = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
   const names = text(...[...process.sockets].flatMap(([name, fds]) => [name, String(fds.length)]));
   const sockets = [...process.sockets.values()].flat();
   const groups = process.user?.groups ?? [];
@@ -129,6 +139,7 @@ export function spawn(process: Process): number {
     process.hardLimit ?? -1,
     process.umask ?? -1,
     process.sockets.size === 0 ? 0 : names.length,
+    systemd ? 1 : 0,
   );
   const result = c.standin_spawn(
     text(process.program),
@@ -136,7 +147,7 @@ export function spawn(process: Process): number {
     text(...process.arguments),
     text(...environment),
     names,
-    Int32Array.from([...process.stdio, -1, ...sockets]),
+    Int32Array.from([...process.stdio, ...(systemd ? [] : [-1]), ...sockets, 0]),
     Int32Array.from([...groups, 0]),
     settings,
   );

@@ -99,6 +99,13 @@ class Keys {
   }
 }
 
+/**
+ * Seconds. launchd.plist(5) calls it system-defined; `launchctl print` says `exit timeout = 5` of jobs without the key
+ * (glowinthedark/pylaunchd#1, bobmatnyc/trusty-tools#4393), and launchd logs "Service did not exit 5 seconds after
+ * SIGTERM. Sending SIGKILL." (elastic/elastic-agent#593).
+ */
+const defaultExitTimeout = 5;
+
 /** Reads an XML or binary property list. */
 export function readJob(file: string): JobDescription {
   const bytes = readFileSync(file);
@@ -113,7 +120,7 @@ export function readJob(file: string): JobDescription {
   if (label === null || program === undefined) throw new Error(`${file}: no Label or nothing to run`);
   const environment = keys.dictionary("EnvironmentVariables");
   const sockets = keys.dictionary("Sockets");
-  const exitTimeout = keys.integer("ExitTimeOut") ?? 20;
+  const exitTimeout = keys.integer("ExitTimeOut") ?? defaultExitTimeout;
   const keepAlive = readKeepAlive(keys);
   return {
     label,
@@ -135,6 +142,7 @@ export function readJob(file: string): JobDescription {
     umask: typeof value.Umask === "string" ? Number.parseInt(value.Umask, 8) : keys.integer("Umask"),
     softLimit: keys.dictionary("SoftResourceLimits").integer("NumberOfFiles"),
     hardLimit: keys.dictionary("HardResourceLimits").integer("NumberOfFiles"),
+    // launchd.plist(5): zero is infinity.
     exitTimeout: exitTimeout === 0 ? Number.POSITIVE_INFINITY : exitTimeout * 1000,
     abandonProcessGroup: keys.boolean("AbandonProcessGroup"),
     sockets: new Map(
@@ -166,7 +174,7 @@ function readSocket(keys: Keys): SocketDescription {
   return {
     kind: "address",
     node: keys.string("SockNodeName") ?? "",
-    // Without a service launchd lets the kernel choose a port.
+    // Without a service getaddrinfo(3) gives port 0, and the kernel chooses (launchd-842, support/launchctl.c:1549).
     service: typeof service === "number" ? String(service) : (keys.string("SockServiceName") ?? "0"),
     family: keys.choice<Family>("SockFamily", { ipv4: 4, ipv6: 6, ipv4v6: 46 }, 0),
     type,

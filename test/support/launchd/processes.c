@@ -53,7 +53,7 @@ static void close_from(int first) {
 
 /* In the order of library.ts. -1 leaves ids, limits and the umask as they are. */
 struct settings {
-  int32_t arguments, variables, sockets, groups, uid, gid, soft, hard, umask, names_length;
+  int32_t arguments, variables, sockets, groups, uid, gid, soft, hard, umask, names_length, systemd;
 };
 
 /* What failed in the new process; the numbers are known to library.ts. */
@@ -87,9 +87,18 @@ static int arrange(const int *fds, int count, int failures) {
   return count;
 }
 
+static void announce(int sockets) {
+  char number[20];
+  snprintf(number, sizeof number, "%d", getpid());
+  setenv("LISTEN_PID", number, 1);
+  snprintf(number, sizeof number, "%d", sockets);
+  setenv("LISTEN_FDS", number, 1);
+}
+
 /*
- * Starts a job in a session of its own. fds = stdin, stdout, stderr, one place for the table, the sockets of all names;
- * argv, envp and names are lists of NUL-ended strings. Returns the pid, or -(1000 * step + errno).
+ * Starts a job in a session of its own, as launchd-842 does where it is the parent (src/core.c:5221). fds = stdin, stdout, stderr, one place for the table, the sockets of all names;
+ * argv, envp and names are lists of NUL-ended strings. With `systemd` there is no table and no place for it: LISTEN_PID and
+ * LISTEN_FDS are set beside envp's LISTEN_FDNAMES (sd_listen_fds(3)). Returns the pid, or -(1000 * step + errno).
  */
 int standin_spawn(const char *program, const char *folder, const char *argv, const char *envp, const char *names,
                   int *fds, const int *groups, const struct settings *settings) {
@@ -102,7 +111,8 @@ int standin_spawn(const char *program, const char *folder, const char *argv, con
   fwrite(&header, sizeof header, 1, file);
   fwrite(names, settings->names_length, 1, file);
   fflush(file);
-  fds[TABLE_FD] = fileno(file);
+  int first = settings->systemd ? TABLE_FD : FIRST_SOCKET;
+  if (!settings->systemd) fds[TABLE_FD] = fileno(file);
 
   int pid = fork();
   if (pid == 0) {
@@ -112,12 +122,13 @@ int standin_spawn(const char *program, const char *folder, const char *argv, con
     sigprocmask(SIG_SETMASK, &none, NULL);
     setsid();
     header.pid = getpid();
-    int report = arrange(fds, FIRST_SOCKET + settings->sockets, failures[1]);
-    if (pwrite(TABLE_FD, &header, sizeof header, 0) == sizeof header)
+    int report = arrange(fds, first + settings->sockets, failures[1]);
+    if (settings->systemd || pwrite(TABLE_FD, &header, sizeof header, 0) == sizeof header)
       failure[0] = become(settings, (const gid_t *)groups, folder);
     if (failure[0] == 0) {
       extern char **environ;
       environ = variables;
+      if (settings->systemd) announce(settings->sockets);
       execvp(program, arguments);
       failure[0] = PROGRAM;
     }
@@ -140,7 +151,8 @@ int standin_spawn(const char *program, const char *folder, const char *argv, con
 
 /*
  * Takes the status of an ended job as wait(2) gives it, and before that sends SIGTERM to what is left of its process
- * group, as the published launchd does. Returns 0 while the job runs.
+ * group: launchd-842, src/core.c:3619-3623, and Apple's TN2083; measured on macOS 15 too, where a child that ignores
+ * SIGTERM outlives a job that was killed. Returns 0 while the job runs.
  */
 int standin_reap(int pid, int abandon_group, int *status) {
   siginfo_t info = {0};

@@ -21,7 +21,7 @@ static int bound(int family, int type, int v6only, const void *address, socklen_
   fcntl(fd, F_SETFD, FD_CLOEXEC);
   if (family != AF_UNIX) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only);
-  mode_t mask = umask(077); /* only SockPathMode opens a Unix socket to others */
+  mode_t mask = umask(077); /* only SockPathMode opens a Unix socket to others (launchd-842, support/launchctl.c:1475) */
   int failed = bind(fd, address, length) == -1;
   int error = errno;
   umask(mask);
@@ -34,6 +34,7 @@ static int bound(int family, int type, int v6only, const void *address, socklen_
 /*
  * Binds every address that a name stands for; an empty node is the wildcard. family is 4, 6, 46 (one socket for both)
  * or 0 (a socket for each); type is 's' for stream or 'd' for datagram. Returns how many descriptors are in fds.
+ * As launchd-842 does, support/launchctl.c:1549-1594; 46 is today's IPv4v6 of launchd.plist(5).
  */
 int standin_listen(const char *node, const char *service, int family, int type, int backlog, int *fds, int max) {
   struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = kind(type)}, *all;
@@ -52,7 +53,7 @@ int standin_listen(const char *node, const char *service, int family, int type, 
   return failure;
 }
 
-/* Binds a Unix socket in place of whatever has its path, as launchd does. Returns the descriptor. */
+/* Binds a Unix socket in place of whatever has its path (launchd-842, support/launchctl.c:1471). Returns the descriptor. */
 int standin_listen_path(const char *path, int type, int backlog) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (strlen(path) >= sizeof address.sun_path) return -ENAMETOOLONG;

@@ -7,7 +7,7 @@
  *   await job.waitFor("a log line", async () => (await job.stderr()).includes("ready"));
  *   const exit = await job.unload(); // { code: 0, signal: null, … }
  *
- * The job finds its sockets through `launch_activate_socket` of `launchdLibrary`. Who is root can have low ports bound
+ * The job finds its sockets through `launch_activate_socket` of `launchdLibrary`, unless `handover` says otherwise. Who is root can have low ports bound
  * and jobs run as other users. Sources: launchd.plist(5), and the last launchd whose source Apple published (842).
  */
 import { join } from "node:path";
@@ -23,23 +23,34 @@ export interface LaunchdOptions extends Partial<JobSettings> {
   folder: string;
 }
 
+/** Measured on macOS 26.6.1: 215 and 90 became 60 (NousResearch/hermes-agent, gateway/restart.py); that 0 stays never is a guess. */
+const agentExitTimeout = (given: number) => (given === Number.POSITIVE_INFINITY ? given : Math.min(given, 60_000));
+
 export class Launchd implements AsyncDisposable {
   readonly #folder: string;
   readonly #settings: JobSettings;
   readonly #jobs: Job[] = [];
   #timer: Timer | null = null;
 
-  constructor({ folder, throttle = 100, backlog = 128, exitTimeout }: LaunchdOptions) {
+  constructor({
+    folder,
+    throttle = 100,
+    backlog = 128,
+    handover = "launch_activate_socket",
+    exitTimeout,
+  }: LaunchdOptions) {
     this.#folder = folder;
-    this.#settings = { throttle, backlog, exitTimeout };
+    this.#settings = { throttle, backlog, handover, exitTimeout };
   }
 
   /**
    * Reads a job's plist, binds its sockets and, with RunAtLoad or KeepAlive, starts it. With `capture`, output that the
-   * plist sends nowhere is kept for `job.stdout()` and `job.stderr()`. Throws if the plist or an address is no good.
+   * plist sends nowhere is kept for `job.stdout()` and `job.stderr()`. An `agent`, a job of a gui domain, has an
+   * ExitTimeOut of at most 60 s. Throws if the plist or an address is no good.
    */
-  async load(plist: string, { capture = false } = {}): Promise<Job> {
+  async load(plist: string, { capture = false, agent = false } = {}): Promise<Job> {
     const description = readJob(plist);
+    if (agent) description.exitTimeout = agentExitTimeout(description.exitTimeout);
     const { label } = description;
     if (this.#jobs.some((job) => job.label === label && job.state !== "unloaded")) {
       throw new Error(`${label} is loaded already`);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { chmod, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ask, Fixture, quietHost, shell } from "./fixture.ts";
+import { ask, Fixture, loopback, quietHost, shell } from "./fixture.ts";
 
 const fixture = new Fixture();
 const asRoot = test.skipIf(process.getuid?.() !== 0);
@@ -85,6 +85,22 @@ test("runs Program under the name ProgramArguments[0], in a session of its own",
   const [, ...words] = fixture.probe("session");
   const Program = fixture.probe()[0] ?? "";
   expect(await fixture.output({ Program, ProgramArguments: ["other", ...words] })).toBe("other leads its session\n");
+});
+
+test("hands the sockets over by systemd's protocol where it is told to, and nothing else", async () => {
+  fixture.configure({ handover: "LISTEN_FDS" });
+  const [, library = ""] = fixture.probe("");
+  const ProgramArguments = shell(
+    `test $LISTEN_PID = $$ && echo $LISTEN_FDS $LISTEN_FDNAMES; ls /dev/fd | wc -l; exec ${fixture.probe("activate", "Web").join(" ")}`,
+  );
+  const Sockets = { Web: [loopback, loopback], Tls: loopback };
+  const [protocol, descriptors, activation] = (await fixture.output({ ProgramArguments, Sockets })).split("\n");
+  expect(library).toEndWith("liblaunchd.so");
+  expect(protocol).toBe("3 Web:Web:Tls");
+  // The three, stdin, stdout and stderr, and the folder that ls reads.
+  expect(Number(descriptors)).toBe(7);
+  expect(activation).toBe("Web: 3");
+  expect(await fixture.output({ Label: "none", ProgramArguments: ["/usr/bin/env"] })).not.toContain("LISTEN_");
 });
 
 test("tells what kept a job from starting", async () => {

@@ -1,5 +1,5 @@
 import { closeSync, existsSync, fchmodSync, fchownSync, openSync } from "node:fs";
-import { lookUpUser, spawn, type User } from "./library.ts";
+import { type Handover, lookUpUser, spawn, type User } from "./library.ts";
 import type { JobDescription } from "./plist.ts";
 
 /** Whom a job runs as (null: whoever runs the tests) and its whole environment. */
@@ -12,7 +12,8 @@ const isRoot = process.getuid?.() === 0;
 
 /**
  * Finds a job's user and the minimal environment that launchd gives: PATH, with a user also HOME, SHELL, USER and
- * LOGNAME, and above these what the plist says. Throws where it takes root, or there is no such user or group.
+ * LOGNAME, and above these what the plist says (launchd-842, src/launchd.c:171 and src/core.c:5118, which keeps variables
+ * that are set). Throws where it takes root, or there is no such user or group.
  */
 export function identify({ label, user, group, environment }: JobDescription): Identity {
   const path = { PATH: "/usr/bin:/bin:/usr/sbin:/sbin" };
@@ -30,6 +31,7 @@ export function startProcess(
   description: JobDescription,
   { user, environment }: Identity,
   sockets: ReadonlyMap<string, readonly number[]>,
+  handover: Handover,
 ): number {
   const files: number[] = [];
   const open = (path: string | null, flags: string) => {
@@ -44,15 +46,20 @@ export function startProcess(
       environment,
       stdio: [open(stdin, "r"), open(stdout, "a"), open(stderr, "a")],
       sockets,
+      handover,
       user,
-      softLimit: description.softLimit ?? 256, // launchd's
+      // `launchctl limit maxfiles` says 256 (soft) on a Mac where nobody has raised it.
+      softLimit: description.softLimit ?? 256,
     });
   } finally {
     for (const fd of files) closeSync(fd);
   }
 }
 
-/** Opens a file of the job by root's rights; one that was not there belongs to the job's user. */
+/**
+ * Opens a file of the job; one that was not there belongs to the job's user. By root's rights: launchd-842 opens it
+ * after it has become the user (src/core.c:5187), xpcproxy of macOS 26 before; which files that refuses is not played.
+ */
 function openFor(path: string, flags: string, user: User | null, umask: number | null): number {
   const fresh = !existsSync(path);
   const fd = openSync(path, flags, 0o666);
