@@ -15,7 +15,7 @@ let folder: string;
 let launchctl: Launchctl;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "launchctl-"));
-  launchctl = new Launchctl({ folder, domains: [domain], disabled: ["job"] });
+  launchctl = new Launchctl({ folder, domains: [domain], disabled: ["job"], settle: 1500 });
 });
 afterEach(async () => {
   await launchctl[Symbol.asyncDispose]();
@@ -30,7 +30,7 @@ async function call(...words: string[]): Promise<string> {
 
 test("loads, shows and stops services as launchctl does, with its delays", async () => {
   const path = join(folder, "job.plist");
-  const slow = 'trap "sleep 0.2; exit 0" TERM; while :; do sleep 0.05; done';
+  const slow = 'trap "sleep 1; exit 0" TERM; while :; do sleep 0.05; done';
   await Bun.write(path, build({ Label: "job", ProgramArguments: ["/bin/sh", "-c", slow], KeepAlive: true }));
   await chmod(path, 0o644);
   const refused = "5 Bootstrap failed: 5: Input/output error\n";
