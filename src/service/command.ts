@@ -7,7 +7,7 @@ import { type ServiceFlagName, type ServiceFlags, serviceFlags } from "./flags.t
 export type ServiceCommand =
   | { kind: "print-plist"; service: ServiceDescription }
   | { kind: "check-plist"; file: string; json: boolean }
-  | { kind: "install"; source: { file: string } | { service: ServiceDescription }; dryRun: boolean }
+  | { kind: "install"; source: { file: string } | { service: ServiceDescription }; replace: boolean; dryRun: boolean }
   | { kind: "uninstall"; label: string; dryRun: boolean };
 
 /** The flags that make a command; the others say how. */
@@ -48,6 +48,7 @@ export function readServiceCommand(flags: ServiceFlags & Flags, rest: string[]):
   }
   const subject = flags[verb]?.[0] ?? "";
   const dryRun = flags.dryRun !== undefined;
+  const replace = flags.replace !== undefined;
   switch (verb) {
     case "printPlist":
       refuseOthers(given, [verb, ...describing]);
@@ -58,12 +59,12 @@ export function readServiceCommand(flags: ServiceFlags & Flags, rest: string[]):
       return { kind: "check-plist", file: subject, json: flags.json !== undefined };
     case "install":
       if (subject.includes("/") || subject.endsWith(".plist")) {
-        refuseOthers(given, [verb, "dryRun"]);
+        refuseOthers(given, [verb, "replace", "dryRun"]);
         refuseDescription(verb, flags, rest);
-        return { kind: "install", source: { file: subject }, dryRun };
+        return { kind: "install", source: { file: subject }, replace, dryRun };
       }
-      refuseOthers(given, [verb, "dryRun", ...describing]);
-      return { kind: "install", source: { service: describeService(subject, flags, rest) }, dryRun };
+      refuseOthers(given, [verb, "replace", "dryRun", ...describing]);
+      return { kind: "install", source: { service: describeService(subject, flags, rest) }, replace, dryRun };
     case "uninstall":
       refuseOthers(given, [verb, "dryRun"]);
       refuseDescription(verb, flags, rest);

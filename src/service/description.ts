@@ -75,7 +75,7 @@ export function describeService(label: string, flags: ServiceFlags & Flags, rest
   };
 }
 
-/** A label is the file's name too. Throws a UserError for one that would leave its folder or that launchd passes over. */
+/** A label is the file's name too. Throws a UserError for one that would leave its folder, is Apple's, or that launchd passes over. */
 export function parseLabel(label: string): string {
   const why =
     label === ""
@@ -84,11 +84,14 @@ export function parseLabel(label: string): string {
         ? 'it has "/" or ".." in it, and the label is the file\'s name'
         : label.startsWith(".")
           ? "launchd passes over files whose names begin with a dot"
-          : /[\p{Cc}\p{Zl}\p{Zp}]/u.test(label)
-            ? "it has control characters in it"
-            : Buffer.byteLength(`${label}.plist`) > 255
-              ? "it is too long for a file's name"
-              : undefined;
+          : // The names of files on a Mac differ by more than their case.
+            /^com\.apple\./i.test(label)
+            ? "labels that begin with com.apple. are Apple's"
+            : /[\p{Cc}\p{Zl}\p{Zp}]/u.test(label)
+              ? "it has control characters in it"
+              : Buffer.byteLength(`${label}.plist`) > 255
+                ? "it is too long for a file's name"
+                : undefined;
   if (why === undefined) return label;
   throw new UserError(`cannot use ${quote(label)} as a label: ${why}; write one like com.example.web`);
 }

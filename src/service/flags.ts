@@ -27,12 +27,12 @@ export const serviceFlags = {
   install: {
     flag: "install",
     value: "label",
-    help: "Check, install and start a service: LABEL with the flags of --print-plist, or a file (a path with / or .plist). With sudo a daemon, else an agent of this user.",
+    help: "Check, install and start a service: LABEL with the flags of --print-plist, or a file (a path with / or .plist). With sudo a daemon, else an agent of this user. What is there under that label and does not run launch_socket_server is left alone.",
   },
   uninstall: {
     flag: "uninstall",
     value: "label",
-    help: "Stop an installed service and remove its property list.",
+    help: "Stop a service that runs launch_socket_server and remove its property list. Any other is left alone.",
   },
   port: {
     flag: "port",
@@ -63,6 +63,10 @@ export const serviceFlags = {
     help: "Start at once, and again whenever the program ends. The default without --exit-idle-time.",
   },
   loginShell: { flag: "login-shell", help: "Run the program in the user's login shell, for its PATH." },
+  replace: {
+    flag: "replace",
+    help: "For --install: take the place of a service or file of that label that is not ours. The property list that was there is kept beside it as .replaced, and put back when the new one fails.",
+  },
   dryRun: { flag: "dry-run", help: "For --install and --uninstall: show what would be done." },
   json: { flag: "json", help: "For --check-plist: for programs to read." },
 } as const satisfies Record<string, ServiceFlag>;

@@ -1,13 +1,14 @@
-import { readFileSync, rmSync, type Stats, statSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, rmSync } from "node:fs";
 import { formatAddress } from "../address.ts";
-import { reasonOf, UserError } from "../log.ts";
+import { UserError } from "../log.ts";
 import type { Settings } from "../options.ts";
-import { defaultExitTimeout, exitTimeoutOf } from "./exit-timeout.ts";
+import { type Installed, isUnchanged, lookAt, stopPatience } from "./installed.ts";
+import { type KeptFile, keepFile, replacedName } from "./kept-file.ts";
 import { contactsOf } from "./knock.ts";
 import type { Launchctl } from "./launchctl.ts";
+import { type Foreign, foreign } from "./ownership.ts";
 import type { Place } from "./places.ts";
-import { type Dictionary, readPlist } from "./plist.ts";
+import type { Dictionary } from "./plist.ts";
 import { startService, stopService, waitUntilUp } from "./running.ts";
 import { type StagedFile, stageFile } from "./staged-file.ts";
 import { own } from "./subject.ts";
@@ -18,28 +19,30 @@ export interface Installable {
   bytes: Uint8Array;
   job: Dictionary;
   settings: Settings;
+  /** May it take the place of what is not ours? */
+  replace: boolean;
 }
 
-/** What lay at the service's place before, to be put back if need be. */
-interface Before {
-  file: { bytes: Uint8Array; stats: Stats } | null;
-  /** The plist that launchd has loaded a service of that label from; null if it has none. */
-  loadedFrom: string | null;
+/** What an installation has taken the place of, where that was not ours. */
+export interface Replaced {
+  /** The new name of the plist that was at our place; null if there was none, or ours. */
+  kept: string | null;
+  /** The plist elsewhere that launchd had loaded the label from; null if it had not. */
+  elsewhere: string | null;
 }
 
-/** The commands and files of an installation, in words, for --dry-run. */
-export async function installationSteps(
-  { label, job, settings }: Installable,
-  place: Place,
-  launchctl: Launchctl,
-): Promise<string[]> {
-  const path = plistPath(label, place);
-  const before = await remember(label, path, launchctl);
+/** The commands and files of an installation, in words, for --dry-run. Throws a UserError where it would be refused. */
+export async function installationSteps(service: Installable, place: Place, launchctl: Launchctl): Promise<string[]> {
+  const { label, job, settings } = service;
+  const before = await lookAt(label, place, launchctl);
+  const { path, loaded, file } = before;
+  const theirs = refuseForeign(before, service.replace);
   const [contact] = contactsOf(job, settings);
   const owner = place.kind === "daemon" ? "root:wheel, " : "";
   return [
-    ...(before.loadedFrom === null ? [] : [`launchctl bootout ${place.domain}/${label}`]),
-    `${before.file === null ? "write" : "replace"} ${path} (${owner}mode 0644)`,
+    ...(loaded === null ? [] : [`launchctl bootout ${place.domain}/${label}`]),
+    ...(theirs !== null && file !== null ? [`keep ${path} as ${replacedName(path)}`] : []),
+    `${file === null ? "write" : "replace"} ${path} (${owner}mode 0644)`,
     `launchctl enable ${place.domain}/${label}`,
     `launchctl bootstrap ${place.domain} ${path}`,
     ...(contact === undefined ? [] : [`connect to ${formatAddress(contact)}`]),
@@ -48,124 +51,81 @@ export async function installationSteps(
 
 /**
  * Puts the plist in its place, has launchd run it, and waits until it does. When it does not come up, or the signal
- * aborts, all is put back as it was. Throws a UserError.
+ * aborts, all is put back as it was. Throws a UserError; nothing is changed then where the place is somebody else's.
  */
 export async function install(
-  { label, bytes, job, settings }: Installable,
+  service: Installable,
   place: Place,
   launchctl: Launchctl,
   signal: AbortSignal,
-): Promise<void> {
-  const path = plistPath(label, place);
-  const before = await remember(label, path, launchctl);
+): Promise<Replaced> {
+  const { label, bytes, job, settings } = service;
+  const before = await lookAt(label, place, launchctl);
+  const { path, loaded, file } = before;
+  const theirs = refuseForeign(before, service.replace);
   const staged = stageFile(path, bytes, place.kind === "daemon" ? { uid: 0, gid: 0 } : null);
+  let kept: KeptFile | null = null;
   try {
-    if (before.loadedFrom !== null) await stopService(launchctl, label, stopPatience(before), signal);
+    if (loaded !== null) await stopService(launchctl, label, stopPatience(loaded, file?.job ?? null), signal);
+    // That may have taken a while.
+    if (file !== null) kept = keepFile(path, file.stats, { replaced: theirs !== null });
+    else if (!isUnchanged(path, undefined)) throw new UserError(`${path} has come meanwhile`);
     staged.commit();
     await startService(launchctl, label, path, signal);
     await waitUntilUp(launchctl, label, contactsOf(job, settings)[0] ?? null, signal);
   } catch (error) {
-    const after = await putBack(before, label, path, staged, launchctl, stopPatience({ file: { bytes } }));
+    const after = await putBack(before, kept, staged, launchctl, stopPatience(null, job));
     if (!(error instanceof UserError)) throw error;
     throw new UserError(`cannot install ${label}: ${error.message}; ${after}${logAdvice(job)}`);
   } finally {
     staged.discard();
   }
+  const elsewhere = theirs !== null && loaded?.path !== undefined && loaded.path !== path ? loaded.path : null;
+  if (theirs !== null) return { kept: kept?.name ?? null, elsewhere };
+  kept?.discard();
+  return { kept: null, elsewhere: null };
 }
 
-/** Where a service's plist is. */
-export function plistPath(label: string, place: Place): string {
-  return join(place.folder, `${label}.plist`);
-}
-
-/** The commands and files of an uninstallation, done unless `dryRun`, in words. Throws a UserError. */
-export async function uninstall(label: string, place: Place, launchctl: Launchctl, dryRun: boolean): Promise<string[]> {
-  const path = plistPath(label, place);
-  const before = await remember(label, path, launchctl);
-  const { file, loadedFrom } = before;
-  if (file === null && loadedFrom === null) {
-    const other = place.kind === "daemon" ? "an agent is its user's to uninstall, without sudo" : "a daemon takes sudo";
-    throw new UserError(`cannot uninstall ${label}: there is no ${path}, and launchd knows no such service; ${other}`);
-  }
-  refuseForeign(label, path, file?.bytes);
-  const steps: string[] = [];
-  if (loadedFrom !== null) {
-    steps.push(`launchctl bootout ${place.domain}/${label}`);
-    if (!dryRun) await stopService(launchctl, label, stopPatience(before)).catch(explain(`cannot uninstall ${label}`));
-  }
-  if (file !== null) {
-    steps.push(`remove ${path}`);
-    if (!dryRun) rmSync(path);
-  }
-  return steps;
-}
-
-/** Reads what is there before anything is changed. */
-async function remember(label: string, path: string, launchctl: Launchctl): Promise<Before> {
-  const state = await launchctl.print(label);
-  const loadedFrom = state === null ? null : (state.path ?? path);
-  try {
-    return { file: { bytes: readFileSync(path), stats: statSync(path) }, loadedFrom };
-  } catch (error) {
-    if (reasonOf(error) === "ENOENT") return { file: null, loadedFrom };
-    throw new UserError(`cannot read ${path}, which is to be replaced: ${reasonOf(error)}; move it away`);
-  }
+/** Returns what is somebody else's and may be replaced; null for what is ours. Throws a UserError. */
+function refuseForeign(before: Installed, replace: boolean): Foreign | null {
+  const theirs = foreign(before);
+  if (theirs === null || (theirs.replaceable && replace)) return theirs;
+  const advice = theirs.replaceable ? ", or take its place with --replace" : "";
+  throw new UserError(`cannot install ${before.label}: ${theirs.why}; choose another label${advice}`);
 }
 
 /** Returns what has become of it, for a sentence. */
 async function putBack(
-  { file, loadedFrom }: Before,
-  label: string,
-  path: string,
+  before: Installed,
+  kept: KeptFile | null,
   staged: StagedFile,
   launchctl: Launchctl,
   patience: number,
 ): Promise<string> {
+  const { label, path, loaded, file, disabled } = before;
   try {
     if (staged.committed) {
       if ((await launchctl.print(label)) !== null) await stopService(launchctl, label, patience);
-      if (file === null) rmSync(path, { force: true });
-      else stageFile(path, file.bytes, file.stats, file.stats.mode & 0o777).commit();
+      if (kept === null) rmSync(path, { force: true });
+      else kept.restore();
+    } else {
+      kept?.discard();
     }
-    if (loadedFrom === null) return file === null ? "nothing is installed" : "the file that was there is back";
-    if ((await launchctl.print(label)) === null) await startService(launchctl, label, loadedFrom);
+    if (loaded?.path === undefined) return file === null ? "nothing is installed" : "the file that was there is back";
+    if (!existsSync(loaded.path))
+      return `the service that was there is not back: its plist ${loaded.path} was gone before`;
+    if ((await launchctl.print(label)) === null) await startService(launchctl, label, loaded.path);
     return "the service that was there is back";
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return `what was there before could not be put back: ${error.message}`;
+  } finally {
+    // Loading takes enabling; what somebody has disabled must not come up at the next start.
+    if (disabled) await launchctl.disable(label);
   }
-}
-
-/** How long a service may take to end: what its plist allows, and a while for launchd; milliseconds. */
-function stopPatience({ file }: { file: { bytes: Uint8Array } | null }): number {
-  let seconds = defaultExitTimeout;
-  try {
-    if (file !== null) seconds = exitTimeoutOf(readPlist(file.bytes)) ?? defaultExitTimeout;
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-  }
-  // 0 is "never".
-  return ((seconds === 0 ? 600 : seconds) + 10) * 1000;
-}
-
-/** A slip in the label must not remove somebody else's service. */
-function refuseForeign(label: string, path: string, bytes: Uint8Array | undefined): void {
-  if (bytes === undefined) return;
-  const words = own(readPlist(bytes), "ProgramArguments");
-  const program = Array.isArray(words) ? String(words[0]) : "";
-  if (program.endsWith("/launch_socket_server")) return;
-  throw new UserError(
-    `cannot uninstall ${label}: ${path} does not run launch_socket_server but ${program || "something else"}; remove it with launchctl bootout if that is meant`,
-  );
 }
 
 function logAdvice(job: Dictionary): string {
   const log = own(job, "StandardErrorPath");
   return typeof log === "string" ? `; see ${log}` : "; name a log by --log to see why";
-}
-
-function explain(attempt: string): (error: unknown) => never {
-  return (error) => {
-    throw error instanceof UserError ? new UserError(`${attempt}: ${error.message}`) : error;
-  };
 }

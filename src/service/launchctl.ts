@@ -66,6 +66,20 @@ export class Launchctl {
     return this.run("enable", `${this.domain}/${label}`);
   }
 
+  disable(label: string): Promise<Outcome> {
+    return this.run("disable", `${this.domain}/${label}`);
+  }
+
+  /**
+   * Has somebody disabled the label? launchd remembers it whether or not there is a service, and prints a line
+   * `"LABEL" => disabled` (true before macOS 13). False where it does not say.
+   */
+  async isDisabled(label: string): Promise<boolean> {
+    const { status, text } = await this.run("print-disabled", this.domain);
+    const line = text.split("\n").find((line) => line.trim().startsWith(`"${label}" => `));
+    return status === 0 && line !== undefined && /(disabled|true)$/.test(line);
+  }
+
   private async run(...args: string[]): Promise<Outcome> {
     try {
       const child = Bun.spawn([this.program, ...args], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });

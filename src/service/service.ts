@@ -4,7 +4,8 @@ import { log, reasonOf, UserError } from "../log.ts";
 import { checkPlist, type Examination, kindOf } from "./check.ts";
 import type { ServiceCommand } from "./command.ts";
 import type { ServiceDescription } from "./description.ts";
-import { install, installationSteps, plistPath, uninstall } from "./install.ts";
+import { install, installationSteps } from "./install.ts";
+import { plistPath } from "./installed.ts";
 import { jobOf, ownPath } from "./job.ts";
 import { contactsOf } from "./knock.ts";
 import { Launchctl } from "./launchctl.ts";
@@ -13,6 +14,7 @@ import { daemons, hasLaunchd, launchctl as launchctlProgram, placeFor } from "./
 import { maxBytes, writePlist } from "./plist.ts";
 import { count, plural, report, reportJson } from "./report.ts";
 import { own } from "./subject.ts";
+import { uninstall } from "./uninstall.ts";
 
 /** How this process was called, and by whom. */
 export interface Caller {
@@ -40,14 +42,8 @@ export async function runService(
       return runCheck(command, caller, print);
     case "install":
       return runInstall(command, caller, print);
-    case "uninstall": {
-      refuseWithoutLaunchd(`cannot uninstall ${command.label}`);
-      const place = placeFor(caller.uid);
-      const launchctl = new Launchctl(launchctlProgram, place.domain);
-      const steps = await uninstall(command.label, place, launchctl, command.dryRun);
-      print(command.dryRun ? steps.join("\n") : `${command.label} is uninstalled`);
-      return 0;
-    }
+    case "uninstall":
+      return runUninstall(command, caller, print);
   }
 }
 
@@ -68,8 +64,21 @@ async function runCheck(
   return count(findings).errors > 0 ? 1 : 0;
 }
 
+async function runUninstall(
+  { label, dryRun }: Extract<ServiceCommand, { kind: "uninstall" }>,
+  { uid }: Caller,
+  print: (text: string) => void,
+): Promise<number> {
+  refuseWithoutLaunchd(`cannot uninstall ${label}`);
+  const place = placeFor(uid);
+  const { steps, kept } = await uninstall(label, place, new Launchctl(launchctlProgram, place.domain), dryRun);
+  print(dryRun ? steps.join("\n") : `${label} is uninstalled`);
+  for (const file of kept) print(`${file} is still there: what --replace has taken the place of`);
+  return 0;
+}
+
 async function runInstall(
-  { source, dryRun }: Extract<ServiceCommand, { kind: "install" }>,
+  { source, replace, dryRun }: Extract<ServiceCommand, { kind: "install" }>,
   caller: Caller,
   print: (text: string) => void,
 ): Promise<number> {
@@ -83,15 +92,21 @@ async function runInstall(
   const { label, job, settings } = refuseErrors(subject, examination);
 
   const launchctl = new Launchctl(launchctlProgram, place.domain);
-  const service = { label, bytes, job, settings };
+  const service = { label, bytes, job, settings, replace };
   if (dryRun) {
     print([...(await installationSteps(service, place, launchctl)), "", writePlist(job).trimEnd()].join("\n"));
     return 0;
   }
-  await install(service, place, launchctl, interruption());
+  const { kept, elsewhere } = await install(service, place, launchctl, interruption());
   const where = contactsOf(job, settings).map(formatAddress).join(", ");
   const log = own(job, "StandardErrorPath");
   print(`${label} is installed as ${plistPath(label, place)}${where && ` and serves ${where}`}`);
+  if (kept !== null) print(`what was there before is kept as ${kept}`);
+  if (elsewhere !== null) {
+    print(
+      `launchd had ${label} from ${elsewhere}, which is still there: move it away, or both are loaded at the next start`,
+    );
+  }
   print(typeof log === "string" ? `its log is ${log}` : "it has no log; --log names one");
   return 0;
 }

@@ -21,12 +21,10 @@ describe("readServiceCommand", () => {
   });
 
   test("tells a file to install from a label", () => {
-    expect(read("--install", "web.plist")).toEqual({ kind: "install", source: { file: "web.plist" }, dryRun: false });
-    expect(read("--install", "./web", "--dry-run")).toEqual({
-      kind: "install",
-      source: { file: "./web" },
-      dryRun: true,
-    });
+    const file = { kind: "install", replace: false, dryRun: false } as const;
+    expect(read("--install", "web.plist")).toEqual({ ...file, source: { file: "web.plist" } });
+    expect(read("--install", "./web", "--dry-run")).toEqual({ ...file, source: { file: "./web" }, dryRun: true });
+    expect(read("--replace", "--install", "./web")).toEqual({ ...file, source: { file: "./web" }, replace: true });
     expect(read("--install", "com.example.web", "server")).toMatchObject({
       kind: "install",
       source: { service: { label: "com.example.web", program: ["server"] } },
@@ -51,6 +49,9 @@ describe("readServiceCommand", () => {
     [["--install", "a.plist", "server"], "cannot use --install with server"],
     [["--uninstall", "../a"], 'cannot use "../a" as a label'],
     [["--uninstall", "a", "--port", "80"], "cannot use --port with --uninstall"],
+    [["--uninstall", "a", "--replace"], "cannot use --replace with --uninstall"],
+    [["--print-plist", "a", "--replace", "server"], "cannot use --replace with --print-plist"],
+    [["--check-plist", "a", "--replace"], "cannot use --replace with --check-plist"],
   ])("refuses %j", (args: string[], sentence) => {
     expect(() => read(...args)).toThrow(sentence);
   });
@@ -146,14 +147,23 @@ describe("describeService", () => {
 });
 
 describe("parseLabel", () => {
-  test.each(["com.example.web", "web", "Ünïcode name"])("takes %j", (label) => {
+  test.each(["com.example.web", "web", "Ünïcode name", "com.applesauce.web"])("takes %j", (label) => {
     expect(parseLabel(label)).toBe(label);
   });
 
-  test.each(["", "a/b", "/etc/passwd", "..", "a..b", ".hidden", "two\nlines", "nul\0", "x".repeat(250)])(
-    "refuses %j",
-    (label) => {
-      expect(() => parseLabel(label)).toThrow("as a label");
-    },
-  );
+  test.each([
+    "",
+    "a/b",
+    "/etc/passwd",
+    "..",
+    "a..b",
+    ".hidden",
+    "two\nlines",
+    "nul\0",
+    "x".repeat(250),
+    "com.apple.ftpd",
+    "COM.APPLE.x",
+  ])("refuses %j", (label) => {
+    expect(() => parseLabel(label)).toThrow("as a label");
+  });
 });

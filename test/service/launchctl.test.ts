@@ -100,6 +100,16 @@ describe("print", () => {
   });
 });
 
+test("tells what somebody has disabled", async () => {
+  // The words of macOS 13 and newer, and those before.
+  const launchctl = await saying(
+    `printf '\\tdisabled services = {\\n\\t\\t"a" => disabled\\n\\t\\t"b" => true\\n\\t\\t"c" => enabled\\n\\t\\t"d" => false\\n\\t}\\n'`,
+  );
+  const answers = await Promise.all(["a", "b", "c", "d", "e"].map((label) => launchctl.isDisabled(label)));
+  expect(answers).toEqual([true, true, false, false, false]);
+  expect(await (await saying("exit 64")).isDisabled("a")).toBe(false);
+});
+
 test("what changes services says how it ended, without the advice to be root", async () => {
   const launchctl = await saying(`
     echo "$*"

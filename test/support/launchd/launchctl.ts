@@ -151,6 +151,14 @@ export class Launchctl implements AsyncDisposable {
       case "enable":
         this.#disabled.delete(basename(target));
         return { status: 0 };
+      case "disable":
+        this.#disabled.add(basename(target));
+        return { status: 0 };
+      // In this form since macOS 13 (a note on the two vocabularies of the bit); what was enabled is listed, too.
+      case "print-disabled": {
+        const lines = [...this.#disabled].map((label) => `\t\t"${label}" => disabled\n`).join("");
+        return { status: 0, stdout: `\n\tdisabled services = {\n\t\t"com.example.other" => enabled\n${lines}\t}\n` };
+      }
       case "bootstrap":
         return this.#bootstrap(domain, second);
       case "kill":

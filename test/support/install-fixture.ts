@@ -1,0 +1,125 @@
+import { afterAll, afterEach, beforeAll, beforeEach } from "bun:test";
+import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { quietHost } from "./launchd/fixture.ts";
+import { Launchctl, type LaunchctlOptions } from "./launchd/launchctl.ts";
+import { Stage } from "./stage.ts";
+
+export const isRoot = process.getuid?.() === 0;
+
+/** Who is root installs agents as somebody else: the user, and what runs a command as that user. */
+export const agentUser = isRoot ? 65_534 : (process.getuid?.() ?? 0);
+export const asUser = isRoot ? ["setpriv", `--reuid=${agentUser}`, `--regid=${agentUser}`, "--clear-groups"] : [];
+
+/** A server that greets each client that says something, and closes. */
+export const greeter = (greeting: string) => [
+  "/usr/bin/perl",
+  "-MIO::Socket::UNIX",
+  "-e",
+  `$SIG{PIPE} = "IGNORE"; my $s = IO::Socket::UNIX->new(Local => $ENV{LAUNCH_PROGRAM_SOCKET_PATH}, Listen => 16) or die $!;
+   while (my $c = $s->accept) { print $c "${greeting}" if defined <$c>; close $c }`,
+];
+
+interface Result {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+/**
+ * A machine for the service commands: the program built for the launchd stand-in, launchctl's stand-in, folders of
+ * services, and an address and port of the test's own. All is gone behind each test.
+ */
+export class InstallFixture {
+  readonly label = "com.example.hello";
+  folder = "";
+  launchctl!: Launchctl;
+  port = 20_000 + (process.pid % 10_000);
+  stage!: Stage;
+
+  constructor() {
+    beforeAll(async () => {
+      this.stage = await Stage.set();
+    });
+    afterAll(() => this.stage[Symbol.asyncDispose]());
+    beforeEach(async () => {
+      this.port++;
+      this.folder = await mkdtemp(join(tmpdir(), "install-"));
+      await chmod(this.folder, 0o755);
+      await mkdir(join(this.folder, "home"));
+      await Bun.$`chown ${agentUser} ${this.folder}/home`;
+    });
+    afterEach(async () => {
+      await this.launchctl[Symbol.asyncDispose]();
+      await rm(this.folder, { recursive: true });
+    });
+  }
+
+  start(options: Partial<LaunchctlOptions> = {}): void {
+    this.launchctl = new Launchctl({ folder: this.folder, domains: ["system"], ...options });
+  }
+
+  get daemons(): string {
+    return join(this.folder, "Library/LaunchDaemons");
+  }
+
+  /** Where the plist of the daemon is, and that of the agent. */
+  get daemon(): string {
+    return join(this.daemons, `${this.label}.plist`);
+  }
+
+  get agent(): string {
+    return join(this.folder, "home/Library/LaunchAgents", `${this.label}.plist`);
+  }
+
+  /** The flags of a service on an address and port of the test's own. */
+  service(...words: string[]): string[] {
+    return ["--address", quietHost, "--port", String(this.port), ...words];
+  }
+
+  daemonOf(greeting: string): string[] {
+    return [this.label, ...this.service("--user", "root", ...greeter(greeting))];
+  }
+
+  get address(): string {
+    return `${quietHost}:${this.port}`;
+  }
+
+  async greet(): Promise<string> {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const socket = connect({ host: quietHost, port: this.port }, () => socket.write("hello\n")).on("error", reject);
+    socket.on("close", () => resolve(""));
+    socket.setEncoding("utf8").on("data", (chunk) => resolve(String(chunk)));
+    return promise.finally(() => socket.destroy());
+  }
+
+  spawn(args: string[], wrapper: string[] = []) {
+    return Bun.spawn([...wrapper, this.stage.program, ...args], {
+      cwd: this.folder,
+      env: {
+        PATH: `${this.launchctl.bin}:/usr/bin:/bin`,
+        HOME: join(this.folder, "home"),
+        TEST_INSTALL_ROOT: this.folder,
+      },
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+  }
+
+  async run(args: string[], wrapper: string[] = []): Promise<Result> {
+    const child = this.spawn(args, wrapper);
+    const [stdout, stderr, status] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ]);
+    return { status, stdout, stderr };
+  }
+
+  /** The calls of launchctl with that verb. */
+  calls(verb: string): string[] {
+    return this.launchctl.calls.filter((call) => call.startsWith(`${verb} `));
+  }
+}
