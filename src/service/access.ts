@@ -6,6 +6,8 @@ import type { Account } from "./machine.ts";
 /** What somebody may want to do with a file or a folder, by its permission bits (stat(2)). */
 const bits = { read: 0o4, write: 0o2, execute: 0o1 } as const;
 const sticky = 0o1000;
+/** MAXSYMLINKS of xnu's bsd/sys/param.h. */
+const maxLinks = 32;
 
 /** The file or folder that a path leads to; null when there is none or it is out of our own reach. */
 export function stat(path: string): Stats | null {
@@ -41,7 +43,11 @@ export function may(account: Account, wish: keyof typeof bits, path: string): bo
  * The first file, folder or link on the way to `path` that an ordinary user can change or replace, or null: what is
  * not root's, or is writable by everybody or by a group that is not the administrators'.
  */
-export function changeable(path: string, platform: NodeJS.Platform = process.platform, links = 32): string | null {
+export function changeable(
+  path: string,
+  platform: NodeJS.Platform = process.platform,
+  links = maxLinks,
+): string | null {
   for (const step of [path, ...ancestors(path)].reverse()) {
     const found = lstat(step);
     if (found === null) return null;
@@ -56,7 +62,7 @@ export function changeable(path: string, platform: NodeJS.Platform = process.pla
 }
 
 function isWritable(found: Stats, platform: NodeJS.Platform): boolean {
-  // macOS's wheel and admin; elsewhere root's group alone.
+  // macOS's wheel and admin (/etc/group there: 0 and 80); elsewhere root's group alone.
   const administrators = platform === "darwin" ? [0, 80] : [0];
   const writable = (found.mode & 0o002) !== 0 || ((found.mode & 0o020) !== 0 && !administrators.includes(found.gid));
   // In a sticky folder nobody can replace what is root's.

@@ -60,7 +60,10 @@ function checkLabel(subject: Subject, { path, stats }: PlistFile): void {
   }
 }
 
-/** launchd refuses files in its folders that somebody else could have written ("bad ownership/permissions"). */
+/**
+ * launchd refuses files in its folders that somebody else could have written: 122, "Path had bad ownership/permissions";
+ * which those are, launchd-842 says in support/launchctl.c:1274-1281.
+ */
 function checkFile(subject: Subject, { path, stats }: PlistFile): void {
   const folder = dirname(resolve(path));
   if (stats === null || !(folder === subject.machine.daemons || /\/Launch(Daemons|Agents)$/.test(folder))) return;

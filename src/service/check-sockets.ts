@@ -148,7 +148,7 @@ function checkPort(subject: Subject, key: string, entry: Dictionary): number | u
     subject.error(path, "it is missing, so that launchd binds a random port", "add the port, such as 80");
     return undefined;
   }
-  // launchd takes an integer as well.
+  // launchd takes an integer as well (launchd-842, support/launchctl.c:1517), and without one the kernel chooses the port.
   if (typeof value !== "string" && typeof value !== "number") {
     subject.error(path, `it is ${describe(value)}, and launchd wants a string`, "write the port as <string>");
     return undefined;

@@ -75,6 +75,9 @@ export function describeService(label: string, flags: ServiceFlags & Flags, rest
   };
 }
 
+/** NAME_MAX of macOS's sys/syslimits.h. */
+const maxFileName = 255;
+
 /** A label is the file's name too. Throws a UserError for one that would leave its folder, is Apple's, or that launchd passes over. */
 export function parseLabel(label: string): string {
   const why =
@@ -89,7 +92,7 @@ export function parseLabel(label: string): string {
             ? "labels that begin with com.apple. are Apple's"
             : /[\p{Cc}\p{Zl}\p{Zp}]/u.test(label)
               ? "it has control characters in it"
-              : Buffer.byteLength(`${label}.plist`) > 255
+              : Buffer.byteLength(`${label}.plist`) > maxFileName
                 ? "it is too long for a file's name"
                 : undefined;
   if (why === undefined) return label;

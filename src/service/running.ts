@@ -11,7 +11,7 @@ const interval = 100;
 const bootstrapPatience = 15_000;
 /** A guess: longer than most servers take to start, and than the throttle of 10 s. */
 const upPatience = 15_000;
-/** A server that runs for so long after its first connection is up. */
+/** A server that runs for so long after its first connection is up: a guess. */
 const settleTime = 1_000;
 
 /**

@@ -3,7 +3,7 @@
  * are made up.
  */
 
-/** An agent that runs, with every block: a note with launchctl's whole text, macOS 26. */
+/** An agent that runs, with every block: a note of jobiseu/openclaw jobs with launchctl's whole text, 2026. */
 export const agent = `gui/501/com.example.agent = {
 	active count = 1
 	path = /Users/sam/Library/LaunchAgents/com.example.agent.plist
@@ -69,7 +69,7 @@ export const agent = `gui/501/com.example.agent = {
 }
 `;
 
-/** A daemon of macOS itself that waits for connections and has never run: a report on a Mac's set-up, macOS 26. */
+/** A daemon of macOS itself that waits for connections and has never run: a report on a Mac's set-up with codex-cli 0.133, 2026. */
 export const daemon = `system/com.example.sshd = {
 	active count = 0
 	path = /System/Library/LaunchDaemons/ssh.plist
@@ -131,7 +131,7 @@ export const daemon = `system/com.example.sshd = {
 }
 `;
 
-/** An app's helper that launchd cannot start: notes of an app's author, with `smd.339` (macOS 27) and `smd.24504`. */
+/** An app's helper that launchd cannot start: tests of EmberKit (`smd.339`, macOS 27) and LeafCore (`smd.24504`). */
 export const submitted = `gui/501/com.example.helper = {
 	active count = 0
 	path = (submitted by smd.339)
@@ -166,7 +166,7 @@ export const submitted = `gui/501/com.example.helper = {
 }
 `;
 
-/** A job that SIGKILL has ended: an investigation of a daemon that took too long to stop, with `exit timeout = 5`. */
+/** A job that SIGKILL has ended: the project orch-go's investigation of a daemon that took too long to stop, 2026. */
 export const killed = `gui/501/com.example.slow = {
 	active count = 0
 	path = /Users/sam/Library/LaunchAgents/com.example.slow.plist

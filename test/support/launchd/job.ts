@@ -11,7 +11,7 @@ export interface Exit extends Ending {
   pid: number | null;
   started: number;
   ended: number;
-  /** Why the program could not be started at all; the code is then 78, EX_CONFIG, as launchctl print tells it (skhd.zig#30). */
+  /** Why the program could not be started at all; the code is then 78, EX_CONFIG, as launchctl print tells it (jackielii/skhd.zig#30). */
   error: string | null;
 }
 

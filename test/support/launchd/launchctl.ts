@@ -138,7 +138,10 @@ export class Launchctl implements AsyncDisposable {
     }
   }
 
-  /** Statuses from 100 on are launchd's own, and `launchctl error STATUS` names them: 112, 113, 119, 122, 125 (macOS 26.5). */
+  /**
+   * Statuses from 100 on are launchd's own, and `launchctl error STATUS` names them: 112, 113, 119, 122, 125 (macOS 26.5,
+   * rundesk-ai/rundesk-cli). 113 is a service that is not loaded, and 3 is bootout's word for it (adaex/mihomo-cli).
+   */
   async #answer([verb = "", first = "", second = ""]: string[]): Promise<Answer> {
     const target = verb === "kill" ? second : first;
     const domain = verb === "bootstrap" || this.#domains.includes(target) ? target : dirname(target);

@@ -1,7 +1,7 @@
 /**
  * What `launchctl print DOMAIN/LABEL` says of a job, in the form of published texts of real Macs: an agent and a daemon
  * with all their blocks (glowinthedark/pylaunchd#1, macOS 13; creativeprojects/resticprofile, schedule/handler_darwin_test.go),
- * one that an app has submitted (the project micpeg's notes on BundleProgram, macOS 26). Tabs; a block is closed by a
+ * one that an app has submitted (OakGimbap/micpeg, docs). Tabs; a block is closed by a
  * brace that is indented like its first line.
  */
 import { constants } from "node:os";
@@ -23,7 +23,7 @@ export interface Printed extends Origin {
 }
 
 /**
- * The states that the binary of macOS 26 knows are not running, spawn scheduled, spawning, running, SIGTERMed,
+ * The states that the binary of macOS 26.5 knows (rundesk-ai/rundesk-cli) are not running, spawn scheduled, spawning, running, SIGTERMed,
  * SIGKILLed, languishing and exited; spawn scheduled is the time of the throttle.
  */
 function stateOf({ job, stopping }: Printed): string {
@@ -84,7 +84,7 @@ function block(first: string, lines: string[]): string[] {
 
 /**
  * A signal's line takes the place of the exit code's, and those of sysexits.h have their names: `78: EX_CONFIG`, which
- * is launchd's own where it could not start the program (skhd.zig#30; a manual of the project mihomo-cli, macOS 15).
+ * is launchd's own where it could not start the program (jackielii/skhd.zig#30; adaex/mihomo-cli, CLAUDE.md: the two lines exclude each other).
  */
 function lastEnd(exit: Exit | undefined): string {
   if (exit === undefined) return "last exit code = (never exited)";

@@ -151,8 +151,8 @@ int standin_spawn(const char *program, const char *folder, const char *argv, con
 
 /*
  * Takes the status of an ended job as wait(2) gives it, and before that sends SIGTERM to what is left of its process
- * group: launchd-842, src/core.c:3619-3623, and Apple's TN2083; measured on macOS 15 too, where a child that ignores
- * SIGTERM outlives a job that was killed. Returns 0 while the job runs.
+ * group: launchd-842, src/core.c:3619-3623, and Apple's TN2083; measured on macOS 15 too (experiments com.a2research.*, 2026),
+ * where a child that ignores SIGTERM outlives a job that was killed. Returns 0 while the job runs.
  */
 int standin_reap(int pid, int abandon_group, int *status) {
   siginfo_t info = {0};

@@ -23,6 +23,11 @@ export interface LaunchdOptions extends Partial<JobSettings> {
   folder: string;
 }
 
+/** Milliseconds: shorter than launchd's, so that nobody waits. */
+const defaultThrottle = 100;
+/** SOMAXCONN; see JobSettings. */
+const defaultBacklog = 128;
+
 /** Measured on macOS 26.6.1: 215 and 90 became 60 (NousResearch/hermes-agent, gateway/restart.py); that 0 stays never is a guess. */
 const agentExitTimeout = (given: number) => (given === Number.POSITIVE_INFINITY ? given : Math.min(given, 60_000));
 
@@ -34,8 +39,8 @@ export class Launchd implements AsyncDisposable {
 
   constructor({
     folder,
-    throttle = 100,
-    backlog = 128,
+    throttle = defaultThrottle,
+    backlog = defaultBacklog,
     handover = "launch_activate_socket",
     exitTimeout,
   }: LaunchdOptions) {

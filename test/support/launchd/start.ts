@@ -58,7 +58,7 @@ export function startProcess(
 
 /**
  * Opens a file of the job; one that was not there belongs to the job's user. By root's rights: launchd-842 opens it
- * after it has become the user (src/core.c:5187), xpcproxy of macOS 26 before; which files that refuses is not played.
+ * after it has become the user (src/core.c:5187), xpcproxy of macOS 26.5 before (rundesk-ai/rundesk-cli); which files that refuses is not played.
  */
 function openFor(path: string, flags: string, user: User | null, umask: number | null): number {
   const fresh = !existsSync(path);
