@@ -54,12 +54,13 @@ function checkExitTimeout(subject: Subject): void {
   const seconds =
     kind === "agent" && value !== null ? Math.min(value, longestAgentExitTimeout) : (value ?? defaultExitTimeout);
   if (seconds * 1000 >= settings.stopTimeout + leastMargin * 1000) return;
-  const source = value === null ? " (launchd's own, for want of the key)" : "";
+  const source = value === null ? " (its default, since the key is missing)" : "";
   const stop = settings.stopTimeout === Number.POSITIVE_INFINITY ? "for ever" : `${settings.stopTimeout / 1000} s`;
   const why = `launchd kills the job ${seconds} s after SIGTERM${source}, and a stop may take ${stop} (LAUNCH_PROGRAM_STOP_TIMEOUT)`;
-  subject.note(
-    key,
-    why,
-    `set it to ${neededExitTimeout(settings)}, or LAUNCH_PROGRAM_STOP_TIMEOUT to less than ${seconds}s`,
-  );
+  const needed = neededExitTimeout(settings);
+  const isPossible = kind === "daemon" || (needed > 0 && needed <= longestAgentExitTimeout);
+  const longer = isPossible ? `set it to ${needed}` : "make it a daemon";
+  const most = seconds - leastMargin;
+  const shorter = most > 0 ? `, or set LAUNCH_PROGRAM_STOP_TIMEOUT to ${most}s or less` : "";
+  subject.note(key, why, `${longer}${shorter}`);
 }

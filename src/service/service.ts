@@ -73,7 +73,7 @@ async function runUninstall(
   const place = placeFor(uid);
   const { steps, kept } = await uninstall(label, place, new Launchctl(launchctlProgram, place.domain), dryRun);
   print(dryRun ? steps.join("\n") : `${label} is uninstalled`);
-  for (const file of kept) print(`${file} is still there: what --replace has taken the place of`);
+  for (const file of kept) print(`${file} is still there: the property list that --replace took the place of`);
   return 0;
 }
 

@@ -32,7 +32,10 @@ export async function uninstall(
     refuse(`there is no ${path}, and launchd knows no such service; ${other}`);
   }
   const theirs = foreign(before);
-  if (theirs !== null) refuse(`${theirs.why}; if that is meant, use launchctl bootout ${place.domain}/${label}`);
+  if (theirs !== null) {
+    const byHand = loaded === null ? "remove it by hand" : `use launchctl bootout ${place.domain}/${label}`;
+    refuse(`${theirs.why}; ${theirs.replaceable ? `${byHand} if that is meant` : "it is left alone"}`);
+  }
 
   const steps: string[] = [];
   if (loaded !== null) {

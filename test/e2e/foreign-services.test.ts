@@ -50,7 +50,9 @@ describe.skipIf(!isRoot)("a service that is not ours (for root)", () => {
     expect(await refusal(...install())).toBe(`cannot install ${label}: ${said}; choose another label`);
     expect(await refusal(...install("--replace"))).toBe(`cannot install ${label}: ${said}; choose another label`);
     for (const dryRun of [[], ["--dry-run"]]) {
-      expect(await refusal("--uninstall", label, ...dryRun)).toStartWith(`cannot uninstall ${label}: ${said}; `);
+      expect(await refusal("--uninstall", label, ...dryRun)).toBe(
+        `cannot uninstall ${label}: ${said}; it is left alone`,
+      );
     }
     expectUntouched(pid);
     expect(existsSync(fixture.daemon)).toBe(false);
@@ -67,7 +69,7 @@ describe.skipIf(!isRoot)("a service that is not ours (for root)", () => {
     const ours = { ...sleeping, ProgramArguments: [fixture.stage.program, "/bin/sleep", "1000"] };
     await write(fixture.daemon, ours);
     expect(await refusal("--uninstall", label)).toBe(
-      `cannot uninstall ${label}: ${said}; if that is meant, use launchctl bootout system/${label}`,
+      `cannot uninstall ${label}: ${said}; use launchctl bootout system/${label} if that is meant`,
     );
     expectUntouched(pid);
     expect(existsSync(fixture.daemon)).toBe(true);
@@ -100,7 +102,7 @@ describe.skipIf(!isRoot)("a service that is not ours (for root)", () => {
     expect(await refusal(...install())).toBe(
       `cannot install ${label}: FOLDER/Library/LaunchDaemons/${label}.plist ${said}; choose another label, or take its place with --replace`,
     );
-    expect(await refusal("--uninstall", label)).toContain(said);
+    expect(await refusal("--uninstall", label)).toEndWith(`${said}; remove it by hand if that is meant`);
     expect(await Bun.file(fixture.daemon).text()).toBe(before);
     expectUntouched(undefined);
   });
@@ -179,8 +181,8 @@ describe.skipIf(!isRoot)("--replace (for root)", () => {
     expect(removed.stdout).toBe(
       [
         `${label} is uninstalled`,
-        `${fixture.daemon}.replaced is still there: what --replace has taken the place of`,
-        `${fixture.daemon}.replaced.2 is still there: what --replace has taken the place of`,
+        `${fixture.daemon}.replaced is still there: the property list that --replace took the place of`,
+        `${fixture.daemon}.replaced.2 is still there: the property list that --replace took the place of`,
         "",
       ].join("\n"),
     );

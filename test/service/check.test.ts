@@ -462,17 +462,25 @@ describe("the lifetime", () => {
 
     test("both figures are named, launchd's 5 s and our 4 s where nothing is said", async () => {
       expect(await stop("15s")).toEqual([
-        "note ExitTimeOut: launchd kills the job 5 s after SIGTERM (launchd's own, for want of the key), and a stop may take 15 s (LAUNCH_PROGRAM_STOP_TIMEOUT)",
+        "note ExitTimeOut: launchd kills the job 5 s after SIGTERM (its default, since the key is missing), and a stop may take 15 s (LAUNCH_PROGRAM_STOP_TIMEOUT)",
       ]);
       expect(await fixture.findings({ ExitTimeOut: 3 })).toEqual([
         "note ExitTimeOut: launchd kills the job 3 s after SIGTERM, and a stop may take 4 s (LAUNCH_PROGRAM_STOP_TIMEOUT)",
       ]);
       expect(await stop("0")).toEqual([
-        "note ExitTimeOut: launchd kills the job 5 s after SIGTERM (launchd's own, for want of the key), and a stop may take for ever (LAUNCH_PROGRAM_STOP_TIMEOUT)",
+        "note ExitTimeOut: launchd kills the job 5 s after SIGTERM (its default, since the key is missing), and a stop may take for ever (LAUNCH_PROGRAM_STOP_TIMEOUT)",
       ]);
-      expect(await fixture.check(fixture.job({ ExitTimeOut: 3 }))).toMatchObject([
-        { mend: "set it to 9, or LAUNCH_PROGRAM_STOP_TIMEOUT to less than 3s" },
-      ]);
+    });
+
+    test.each([
+      ["daemon", { ExitTimeOut: 3 }, "4s", "set it to 9, or set LAUNCH_PROGRAM_STOP_TIMEOUT to 2s or less"],
+      ["daemon", { ExitTimeOut: 1 }, "4s", "set it to 9"],
+      ["agent", { ExitTimeOut: 60 }, "90s", "make it a daemon, or set LAUNCH_PROGRAM_STOP_TIMEOUT to 59s or less"],
+      ["agent", {}, "0", "make it a daemon, or set LAUNCH_PROGRAM_STOP_TIMEOUT to 4s or less"],
+    ] as const)("what to do about it can be done: in a %s, %j, %s", async (kind, keys, timeout, mend) => {
+      const EnvironmentVariables = { LAUNCH_PROGRAM_STOP_TIMEOUT: timeout };
+      const job = fixture.job({ EnvironmentVariables, ...keys, ...(kind === "agent" ? { UserName: undefined } : {}) });
+      expect(await fixture.check(job, { kind })).toMatchObject([{ mend }]);
     });
 
     test.each([

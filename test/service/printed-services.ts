@@ -3,7 +3,7 @@
  * are made up.
  */
 
-/** An agent that runs, with every block: a note of jobiseu/openclaw jobs with launchctl's whole text, 2026. */
+/** An agent that runs, with every block: a public log with the whole texts of three such agents, 2026. */
 export const agent = `gui/501/com.example.agent = {
 	active count = 1
 	path = /Users/sam/Library/LaunchAgents/com.example.agent.plist
