@@ -63,7 +63,8 @@ export class Service {
 
   /** Writes the property list and loads it. @throws Error with a sentence when launchd refuses it. */
   static async start(bench: Bench, place: Place, options: ServiceOptions = {}): Promise<Service> {
-    const label = `${PREFIX}${place.kind}.${++jobs}`;
+    // Of this run alone: launchd goes on refusing a label for seconds after its job is gone.
+    const label = `${PREFIX}${place.kind}.${process.pid}-${++jobs}`;
     const port = place.port ?? freePort();
     const { target = "generated", proxyOnly = false, wrapper = [], args = [] } = options;
     const targets = {
