@@ -90,14 +90,14 @@ function serviceChecks(place: Place, prefix: string, needs: Check["needs"]): Che
     }),
     here("stop: a transfer of 4 s ends first, and nothing stays behind", LONG_STOP, async (service) => {
       expectExitTimeout(service, LONG_STOP.exitTimeout);
-      const { bytes, ending } = await bootOutMidTransfer(service);
+      const { bytes, ending } = await bootOutMidTransfer(service, 4);
       if (ending !== "end") throw new Error(`the transfer ended with ${ending} after ${bytes.length + 1} bytes`);
       if (bytes.length !== 39_999) throw new Error(`${bytes.length + 1} of 40000 bytes arrived`);
     }),
-    here("stop without ExitTimeOut: over within launchd's 5 s, and nothing stays behind", {}, async (service) => {
+    here("stop without ExitTimeOut: a transfer of 8 s ends within launchd's 5 s, in order", {}, async (service) => {
       expectExitTimeout(service, 5);
       const started = performance.now();
-      const { bytes } = await bootOutMidTransfer(service);
+      const { bytes } = await bootOutMidTransfer(service, 8);
       if (bytes.length < 10_000) throw new Error(`only ${bytes.length + 1} bytes of the transfer arrived`);
       const seconds = (performance.now() - started) / 1000;
       if (seconds > 4.8) throw new Error(`the stop took ${seconds.toFixed(1)} s`);
@@ -122,13 +122,13 @@ function expectExitTimeout(service: Service, expected: number): void {
 }
 
 /**
- * Boots the job out in the middle of a transfer of 4 s, and returns what of it arrived. Everything has to be gone then:
- * the job, the server's process, and the folder of the generated path.
+ * Boots the job out in the middle of a transfer of so many seconds, and returns what of it arrived. Everything has to be
+ * gone then: the job, the server's process, and the folder of the generated path.
  */
-async function bootOutMidTransfer(service: Service): Promise<Received> {
+async function bootOutMidTransfer(service: Service, seconds: number): Promise<Received> {
   const { socket = "", pid } = who(service);
   const client = service.connect();
-  client.send("drip 4000\n");
+  client.send(`drip ${seconds * 1000}\n`);
   client.receive(1);
   service.bootout();
   const received = client.receiveAll();
