@@ -24,16 +24,24 @@ export async function fetchRuntimes(folder = "build/runtimes"): Promise<Record<T
     "linux-x64": `${home}/bun-linux-x64/bin/bun`,
     "linux-arm64": `${home}/bun-linux-aarch64/bin/bun`,
   };
-  const present = await Promise.all(Object.values(runtimes).map((path) => Bun.file(path).exists()));
-  if (present.every((exists) => exists)) return runtimes;
+  const present = async () => {
+    const files = await Promise.all(Object.values(runtimes).map((path) => Bun.file(path).exists()));
+    return files.every((exists) => exists);
+  };
+  if (await present()) return runtimes;
 
   await mkdir(folder, { recursive: true });
   const fresh = await mkdtemp(resolve(folder, "fetching-"));
   try {
     for (const file of ["package.json", "bun.lock"]) await cp(file, `${fresh}/${file}`);
     await install(fresh);
-    await rm(home, { recursive: true, force: true });
-    await rename(`${fresh}/node_modules/@oven`, home);
+    // Another process may have been faster and use what it fetched: that stays.
+    await rename(`${fresh}/node_modules/@oven`, home).catch(async (error) => {
+      if (await present()) return;
+      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+      await rm(home, { recursive: true, force: true });
+      await rename(`${fresh}/node_modules/@oven`, home);
+    });
   } finally {
     await rm(fresh, { recursive: true, force: true });
   }

@@ -4,44 +4,83 @@
  *   bun scripts/test.ts [--interop] [NAME]
  *
  * NAME is part of a test file's path, or else of a test's name; --interop runs the comparisons with real clients and servers instead.
+ *
+ * Several `bun test` processes run side by side, since most tests wait most of the time. What one of them says is
+ * printed as a whole once it has ended.
  */
+import { availableParallelism } from "node:os";
 import { Glob } from "bun";
 import { announceProgramUnderTest } from "../test/support/program-under-test.ts";
 
+/** Parts of paths: these files share 127.0.0.1:80 and run one after the other. They take longest, and so come first. */
+const port80 = ["scripts/verify-macos", "e2e/drop-in", "scripts/formula"];
+/** Those that take long come next, so that no process is left alone with one of them at the end. */
+const long = ["e2e/exit-idle", "e2e/install", "scripts/dist", "e2e/stop", "e2e/environment", "scripts/login_wrapper."];
+/** They measure memory or count system calls: with nothing beside them. */
+const alone = ["e2e/memory", "e2e/system-calls"];
+
+interface Outcome {
+  passed: number;
+  failed: number;
+  skipped: number;
+  /** The lines that name a failed test. */
+  failures: string[];
+}
+
 const interop = process.argv[2] === "--interop";
 const name = process.argv[interop ? 3 : 2] ?? "";
-const files = [...new Glob(interop ? "test/interop/*.interop.ts" : "test/**/*.test.ts").scanSync(".")]
-  .sort()
-  .map((file) => `./${file}`);
-const chosen = files.filter((file) => file.includes(name));
-const byFile = chosen.length > 0;
-const selection = byFile ? chosen : [...files, `--test-name-pattern=${name}`];
+const files = [...new Glob(interop ? "test/interop/*.interop.ts" : "test/**/*.test.ts").scanSync(".")].sort();
+const byPath = files.filter((file) => file.includes(name));
+const pattern = byPath.length > 0 ? [] : [`--test-name-pattern=${name}`];
+
 announceProgramUnderTest();
+const chosen = new Set(byPath.length > 0 ? byPath : files);
+/** Takes the chosen files out whose path has one of these parts, in the order of the parts. */
+const take = (parts: string[]) =>
+  parts.flatMap((part) => [...chosen].filter((file) => file.includes(part) && chosen.delete(file)));
+const last = take(alone);
+const queue = [take(port80), ...take(long).map((file) => [file]), ...[...chosen].map((file) => [file])];
+const outcomes: Outcome[] = [];
+const work = async () => {
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    if (next.length > 0) outcomes.push(await runFiles(next));
+  }
+};
+await Promise.all(Array.from({ length: availableParallelism() + 1 }, work));
+for (const file of last) outcomes.push(await runFiles([file]));
 
-// Whether any test has the name is known at the end only: until then what is said about the others is kept back.
-const runner = Bun.spawn([process.execPath, "test", "--timeout=60000", ...selection], {
-  stdin: "ignore",
-  stdout: byFile ? "inherit" : "ignore",
-  stderr: "pipe",
-});
-
-// bun test reports on stderr and ends with lines like " 12 pass".
-let report = "";
-for await (const chunk of runner.stderr) {
-  if (byFile) process.stderr.write(chunk);
-  report += new TextDecoder().decode(chunk);
-}
-const status = await runner.exited;
-const count = (word: string) => Number(report.match(new RegExp(`^ *(\\d+) ${word}$`, "m"))?.[1] ?? 0);
-const skipped = count("skip") + count("todo");
-const failed = Math.max(count("fail"), status === 0 ? 0 : 1);
-const matched = count("pass") + count("fail") + skipped > 0;
-
+const sum = (what: "passed" | "failed" | "skipped") => outcomes.reduce((total, outcome) => total + outcome[what], 0);
+const [passed, failed, skipped] = [sum("passed"), sum("failed"), sum("skipped")];
 // A run that tests nothing (a misspelt NAME) is not a success.
-if (!byFile && !matched) {
+if (passed + failed + skipped === 0) {
   console.error(`launch_socket_server: cannot test "${name}": no test has that name`);
   process.exit(1);
 }
-if (!byFile) process.stderr.write(report);
-console.log(`${count("pass")} passed, ${failed} failed${skipped > 0 && name === "" ? `, ${skipped} skipped` : ""}`);
+if (outcomes.length > 1) for (const { failures } of outcomes) for (const line of failures) console.log(line);
+console.log(`${passed} passed, ${failed} failed${skipped > 0 && name === "" ? `, ${skipped} skipped` : ""}`);
 process.exit(failed > 0 ? 1 : 0);
+
+/** Runs files in one `bun test` process, and prints what it says unless it has no test of the name. */
+async function runFiles(paths: string[]): Promise<Outcome> {
+  const runner = Bun.spawn(
+    [process.execPath, "test", "--timeout=60000", ...pattern, ...paths.map((path) => `./${path}`)],
+    {
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    },
+  );
+  // bun test reports on stderr; stdout has what tests print, such as a seed.
+  const [report, printed, status] = await Promise.all([runner.stderr.text(), runner.stdout.text(), runner.exited]);
+  // It ends with lines like " 12 pass".
+  const count = (word: string) => Number(report.match(new RegExp(`^ *(\\d+) ${word}$`, "m"))?.[1] ?? 0);
+  const skipped = count("skip") + count("todo");
+  if (pattern.length > 0 && / matched 0 tests\./.test(report))
+    return { passed: 0, failed: 0, skipped: 0, failures: [] };
+  process.stdout.write(printed);
+  process.stderr.write(report);
+  const failed = Math.max(count("fail"), status === 0 ? 0 : 1);
+  const failures = new Set(report.match(/^\(fail\) .*$/gm));
+  if (failed > failures.size) failures.add(`(fail) ${paths.join(", ")}: see above`);
+  return { passed: count("pass"), failed, skipped, failures: [...failures] };
+}
