@@ -34,6 +34,8 @@ const byPath = files.filter((file) => file.includes(name));
 const pattern = byPath.length > 0 ? [] : [`--test-name-pattern=${name}`];
 
 announceProgramUnderTest();
+// One seed for all; each file that makes use of it prints it.
+process.env.SEED ??= String(crypto.getRandomValues(new Int32Array(1))[0]);
 const chosen = new Set(byPath.length > 0 ? byPath : files);
 /** Takes the chosen files out whose path has one of these parts, in the order of the parts. */
 const take = (parts: string[]) =>

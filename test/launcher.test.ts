@@ -88,7 +88,7 @@ describe.skipIf(process.platform !== "linux" || process.getuid?.() !== 0)("host 
 
   test("a name that has our own listener's address among others is refused as a target", async () => {
     using temporary = temporaryFolder();
-    const port = await freePort();
+    const port = freePort();
     const { code, stderr } = await run(
       ["--listen", `127.0.0.1:${port}`, "--tcp-address", `two-addresses:${port}`, "-"],
       { through: named(temporary.path) },
@@ -101,7 +101,7 @@ describe.skipIf(process.platform !== "linux" || process.getuid?.() !== 0)("host 
 
   test("every address of a name is bound", async () => {
     using temporary = temporaryFolder();
-    await using running = start(["--listen", `two-addresses:${await freePort()}`, "/bin/sleep", "1000"], {
+    await using running = start(["--listen", `two-addresses:${freePort()}`, "/bin/sleep", "1000"], {
       through: named(temporary.path),
     });
     const [line] = await running.logged(/serving .* by/);

@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import { freePort } from "../../test/support/ports.ts";
 import type { Contender, Target } from "./contenders.ts";
 import type { Load } from "./measures.ts";
 import { memory, wakeUps } from "./process.ts";
-import { freePort, startContender } from "./servers.ts";
+import { startContender } from "./servers.ts";
 
 /** Resident and private bytes of one contender: idle, holding idle connections, under load. */
 export interface MemoryFigures {
@@ -71,7 +72,7 @@ export async function measureGrowth(
  * systemd's socket activation; the backend runs already.
  */
 export async function measureActivation(argv: string[]): Promise<number> {
-  const port = await freePort();
+  const port = freePort();
   const process = Bun.spawn(["systemd-socket-activate", "-l", `127.0.0.1:${port}`, ...argv], {
     stdio: ["ignore", "ignore", "pipe"],
   });
@@ -87,7 +88,7 @@ export async function measureActivation(argv: string[]): Promise<number> {
 
 /** Milliseconds from starting a contender that binds by itself to the first byte that a client gets through it. */
 export async function measureStart(contender: Contender, target: Target, folder: string): Promise<number> {
-  const port = await freePort();
+  const port = freePort();
   const { argv, env } = await contender.command(port, target, folder);
   const start = performance.now();
   const child = Bun.spawn(argv, {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
+import { freePort } from "../../test/support/ports.ts";
 import { descriptorLimit } from "./contenders.ts";
-import { freePort, type Running, startServer } from "./servers.ts";
+import { type Running, startServer } from "./servers.ts";
 
 /** What the column of the hand-over mode is called. */
 export const handOverName = "--pass-sockets";
@@ -14,7 +15,7 @@ export async function startHandOver(
   bulkProgram: string,
   folder: string,
 ): Promise<{ http: Running; bulk: Running }> {
-  const [httpPort, bulkPort] = [await freePort(), await freePort()];
+  const [httpPort, bulkPort] = [freePort(), freePort()];
   const config = join(folder, "hand-over.conf");
   await Bun.write(
     config,

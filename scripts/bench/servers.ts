@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
+import { freePort } from "../../test/support/ports.ts";
 import { type Contender, descriptorLimit, type Target } from "./contenders.ts";
 
 /** A process that listens; `port` is 0 where it does so on Unix sockets only. */
@@ -24,20 +25,9 @@ export function makeFolder(): Promise<string> {
   return mkdtemp(join(tmpdir(), "launch_socket_server-bench-"));
 }
 
-/** A port of 127.0.0.1 that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
-}
-
 /** Starts a contender in front of `target`; resolves when it accepts connections. */
 export async function startContender(contender: Contender, target: Target, folder: string): Promise<Running> {
-  const port = await freePort();
+  const port = freePort();
   const { argv, env } = await contender.command(port, target, folder);
   return startServer(argv, port, folder, env);
 }
@@ -64,7 +54,7 @@ export interface Backends {
 }
 
 export async function startBackends(folder: string, bulkProgram: string): Promise<Backends> {
-  const [httpPort, bulkPort] = [await freePort(), await freePort()];
+  const [httpPort, bulkPort] = [freePort(), freePort()];
   const [httpPath, bulkPath] = [join(folder, "http.sock"), join(folder, "bulk.sock")];
   const config = join(folder, "backend.conf");
   await Bun.write(

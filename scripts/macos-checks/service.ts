@@ -3,6 +3,7 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build } from "plist";
 import { readState, type ServiceState } from "../../src/service/launchctl.ts";
+import { freePort } from "../../test/support/ports.ts";
 import { BlockingSocket } from "./blocking-socket.ts";
 
 /** What the checks run with: copies in a folder that every user may read and no privacy protection covers. */
@@ -202,10 +203,4 @@ export async function until(what: string, timeout: number, isSo: () => boolean):
     if (performance.now() > deadline) throw new Error(`waited ${timeout / 1000} s in vain until ${what}`);
     await Bun.sleep(50);
   }
-}
-
-export function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  listener.stop(true);
-  return listener.port;
 }

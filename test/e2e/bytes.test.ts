@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { type Client, order } from "../support/client.ts";
 import { FaultyBackend, type Order } from "../support/faulty-backend.ts";
 import { serve } from "../support/program-under-test.ts";
+import { checkAsync } from "../support/property.ts";
 import { bytesFrom } from "../support/stream.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
@@ -45,8 +46,6 @@ for (const kind of ["unix", "tcp"] as const) {
     using backend = new FaultyBackend(target.address);
     await using daemon = await serve({ options: target.options });
     const start = daemon.descriptors;
-    const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
-    console.log(`SEED=${seed}`);
     let ids = 0;
     const run = async (plan: Exchange) => {
       const id = ids++;
@@ -64,11 +63,12 @@ for (const kind of ["unix", "tcp"] as const) {
       const hash = new Bun.CryptoHasher("sha1").update(bytesFrom(0, plan.upload)).digest("hex");
       expect(upload).toEqual({ bytes: plan.upload, hash });
     };
-    await fc.assert(
+    await checkAsync(
       fc.asyncProperty(fc.array(exchange, { minLength: 1, maxLength: 6 }), async (plans) => {
         await Promise.all(plans.map(run));
       }),
-      { seed, numRuns: Number(process.env.RUNS ?? 25), includeErrorInReport: true, interruptAfterTimeLimit: 40_000 },
+      25,
+      40_000,
     );
     await waitFor("all to be over", () => backend.open === 0 && daemon.descriptors <= start + 1);
   });

@@ -1,10 +1,10 @@
 /** Every form of plist that the original documented, with the built program, on 127.0.0.1:80, as an unprivileged user. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { chmod, chown, mkdir } from "node:fs/promises";
 import { Command } from "../support/command.ts";
 import { peer } from "../support/peers.ts";
-import { freePort } from "../support/ports.ts";
+import { freePort, untilFree } from "../support/ports.ts";
 import { programUnderTest } from "../support/program-under-test.ts";
 import { Stage, socket } from "../support/stage.ts";
 import { temporaryUser } from "../support/users.ts";
@@ -39,6 +39,7 @@ describe.skipIf(!isRoot)("a plist of the original (as root: port 80)", () => {
     stage = await Stage.set();
     server = await stage.script("plain-server.ts");
   });
+  beforeEach(() => untilFree(80));
   afterEach(() => stage.launchd.close());
   afterAll(() => stage[Symbol.asyncDispose]());
 
@@ -80,7 +81,7 @@ describe.skipIf(!isRoot)("a plist of the original (as root: port 80)", () => {
   });
 
   test("with a TCP address", async () => {
-    const port = await freePort();
+    const port = freePort();
     const job = await stage.load({
       ...onPort80,
       UserName: "nobody",

@@ -126,7 +126,7 @@ describe.skipIf(!isRoot)("an example (as root: privileged ports)", () => {
   for (const [name, { command, package: debianPackage, mac, says }] of Object.entries(servers)) {
     const path = peer(command, debianPackage);
     test.skipIf(path === null)(`${name} (${debianPackage})`, async () => {
-      const own = String(await freePort());
+      const own = String(freePort());
       const { job } = await load(name, {
         [mac]: path ?? "",
         "/opt/homebrew/lib/httpd/modules": "/usr/lib/apache2/modules",
@@ -169,7 +169,7 @@ describe.skipIf(!isRoot)("an example (as root: privileged ports)", () => {
       `#!/bin/sh\nsleep 0.5\nexec ${(await stage.script("plain-server.ts")).join(" ")} "$@"\n`,
       0o755,
     );
-    const own = String(await freePort());
+    const own = String(freePort());
     const paths = { "/opt/homebrew/bin/llama-server": server, "8081": own };
     const { job } = await load("model-server", paths, { ">30m<": ">500ms<" });
     for (const start of [1, 2]) {

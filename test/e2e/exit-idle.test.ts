@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { alive } from "../support/processes.ts";
-import { seeded } from "../support/seed.ts";
+import { randomNumbers } from "../support/seed.ts";
 import { Stage, socket } from "../support/stage.ts";
 
 const free = { Sockets: { Socket: socket("127.0.0.1", 0) } };
@@ -31,7 +31,7 @@ describe("--exit-idle-time", () => {
   afterAll(() => stage[Symbol.asyncDispose]());
 
   test("clients that come at random moments around 200 stops are all served", async () => {
-    const { below } = seeded();
+    const { below } = randomNumbers();
     const job = await stage.load({
       ...free,
       ProgramArguments: [stage.program, "--log-level", "warn", "--exit-idle-time", "20ms", ...server],

@@ -67,7 +67,7 @@ describe("--proxy-protocol", () => {
   }
 
   async function haproxyServer(): Promise<Server> {
-    const port = await freePort();
+    const port = freePort();
     const configuration = await stage.write(
       "haproxy.cfg",
       `global
@@ -135,7 +135,7 @@ frontend web
 
   for (const version of ["v1", "v2"]) {
     test.skipIf(!apache)(`${version} reaches Apache (package apache2)`, async () => {
-      const port = await freePort();
+      const port = freePort();
       const modules = "/usr/lib/apache2/modules";
       const folder = stage.folder;
       const loads = ["mpm_event", "remoteip", "authz_core", "headers", "rewrite"];

@@ -29,7 +29,7 @@ async function activated<T>(
 
 describe.skipIf(!activate)("under systemd-socket-activate (package systemd)", () => {
   test("all sockets are served, and the protocol's variables do not reach the program", async () => {
-    const ports = [await freePort(), await freePort()];
+    const ports = [freePort(), freePort()];
     const options = ports.flatMap((port) => ["-l", `127.0.0.1:${port}`]);
     await activated(options, server, async (daemon) => {
       for (const port of ports) {
@@ -43,7 +43,7 @@ describe.skipIf(!activate)("under systemd-socket-activate (package systemd)", ()
   });
 
   test("a name given selects among the sockets", async () => {
-    const [web, other] = [await freePort(), await freePort()];
+    const [web, other] = [freePort(), freePort()];
     const options = ["--fdname=web:other", "-l", `127.0.0.1:${web}`, "-l", `127.0.0.1:${other}`];
     await activated(options, ["--socket-name", "web", ...server], async (daemon) => {
       const { env } = (await (await fetch(`http://127.0.0.1:${web}/`)).json()) as { env: Record<string, string> };
@@ -55,7 +55,7 @@ describe.skipIf(!activate)("under systemd-socket-activate (package systemd)", ()
   });
 
   test("a name that is not there is a sentence that says which are", async () => {
-    const port = await freePort();
+    const port = freePort();
     await activated(["--fdname=web", "-l", `127.0.0.1:${port}`], ["--socket-name", "Web", "true"], async (daemon) => {
       await fetch(`http://127.0.0.1:${port}/`).catch(() => {});
       expect(await daemon.exited).toBe(1);
@@ -64,7 +64,7 @@ describe.skipIf(!activate)("under systemd-socket-activate (package systemd)", ()
   });
 
   test("a datagram socket is refused", async () => {
-    const port = await freePort();
+    const port = freePort();
     await activated(["--datagram", "-l", `127.0.0.1:${port}`], ["true"], async (daemon) => {
       const socket = await Bun.udpSocket({ connect: { hostname: "127.0.0.1", port } });
       socket.send("wake up");
@@ -77,7 +77,7 @@ describe.skipIf(!activate)("under systemd-socket-activate (package systemd)", ()
   });
 
   test("routes go by the sockets' names", async () => {
-    const [first, second] = [await freePort(), await freePort()];
+    const [first, second] = [freePort(), freePort()];
     const backends = ["first", "second"].map((text) =>
       Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response(text) }),
     );
@@ -93,7 +93,7 @@ describe.skipIf(!activate)("under systemd-socket-activate (package systemd)", ()
   });
 
   test("sockets are handed over by --pass-sockets", async () => {
-    const port = await freePort();
+    const port = freePort();
     const reply =
       "import sys, os, socket; c = socket.socket(fileno=3).accept()[0]; c.sendall(('%s %s' % (os.environ['LISTEN_FDNAMES'], os.environ['LISTEN_PID'] == str(os.getpid()))).encode())";
     await activated(

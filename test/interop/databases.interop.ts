@@ -6,7 +6,7 @@ import { accepts, need, run, Stage } from "./peers.ts";
 test("Redis: redis-benchmark with pipelining, and a value of 50 MB", async () => {
   await using stage = new Stage();
   const socket = stage.path("redis.sock");
-  const port = await freePort();
+  const port = freePort();
   const server = [need("redis-server", "redis-server"), "--port", `${port}`, "--unixsocket", socket, "--save", ""];
   await stage.serve([...server, "--dir", stage.folder], () => accepts({ unix: socket }));
   const relay = await stage.relay("--socket-path", socket);

@@ -8,7 +8,7 @@ const curl = need("curl", "curl");
 
 /** nginx on a Unix socket for the daemon and on a port for the direct connection. */
 async function nginx(stage: Stage): Promise<{ direct: string; relayed: string }> {
-  const port = await freePort();
+  const port = freePort();
   const socket = stage.path("nginx.sock");
   for (const name of ["files", "uploads", "temporary"]) mkdirSync(stage.path(name));
   for (const [index, length] of [0, 1, 1_000, 100_000, 5_000_000].entries()) {
@@ -93,7 +93,7 @@ test("an upload that is refused early with 413", async () => {
 test("server-sent events arrive one by one", async () => {
   await using stage = new Stage();
   const socket = stage.path("events.sock");
-  const port = await freePort();
+  const port = freePort();
   const answer = () =>
     new Response(
       async function* () {
@@ -132,7 +132,7 @@ test("server-sent events arrive one by one", async () => {
 test("WebSocket: messages of all sizes come back, and the close code arrives", async () => {
   await using stage = new Stage();
   const socket = stage.path("websocket.sock");
-  const port = await freePort();
+  const port = freePort();
   const options = {
     fetch: (request: Request, server: Bun.Server<undefined>) =>
       server.upgrade(request) ? undefined : new Response("no WebSocket", { status: 400 }),

@@ -8,7 +8,7 @@ test("HTTP/2 over cleartext: many streams over one connection", async () => {
   await using stage = new Stage();
   const lengths = [0, 1, 10_000, 100_000, 3_000_000];
   for (const length of lengths) writeFileSync(stage.path(`file-${length}`), bytesFrom(0, length));
-  const port = await freePort();
+  const port = freePort();
   const server = [need("nghttpd", "nghttp2-server"), "--no-tls", "-a", "127.0.0.1", "-d", stage.folder, `${port}`];
   await stage.serve(server, () => accepts({ port }));
   const relay = await stage.relay("--tcp-address", `127.0.0.1:${port}`);

@@ -8,7 +8,7 @@ test("sftp: 200 MB up and down with the same checksum", async () => {
   await using stage = new Stage();
   const key = stage.path("key");
   await run([need("ssh-keygen", "openssh-client"), "-q", "-t", "ed25519", "-N", "", "-f", key]);
-  const port = await freePort();
+  const port = freePort();
   // sshd wants this folder, which its service makes.
   mkdirSync("/run/sshd", { recursive: true });
   const settings = {

@@ -8,8 +8,8 @@ import { formula, type Release } from "../../scripts/formula.ts";
 import { brewInstall } from "../support/homebrew.ts";
 import { Launchd } from "../support/launchd/stand-in.ts";
 import { peer } from "../support/peers.ts";
+import { untilFree } from "../support/ports.ts";
 import { programUnderTest } from "../support/program-under-test.ts";
-import { waitFor } from "../support/wait.ts";
 
 const ruby = peer("ruby", "ruby");
 const { version } = (await Bun.file("package.json").json()) as { version: string };
@@ -33,22 +33,6 @@ describe("formula", () => {
     for (const line of formula(release).split("\n")) expect(line.length).toBeLessThanOrEqual(118);
   });
 });
-
-/** The formula's ports are fixed, and another test may be using them just now. */
-async function serveWhenFree(port: number, answer: string): Promise<Bun.Server<undefined>> {
-  const servers: Bun.Server<undefined>[] = [];
-  const listens = () => {
-    try {
-      return servers.push(Bun.serve({ hostname: "127.0.0.1", port, fetch: () => new Response(answer) }));
-    } catch {
-      return 0;
-    }
-  };
-  await waitFor(`port ${port} is free`, listens, 60_000);
-  const [server] = servers;
-  if (server === undefined) throw new Error("unreachable: waitFor throws first");
-  return server;
-}
 
 describe.skipIf(ruby === null)("formula, installed by a stand-in for Homebrew (Debian package ruby)", () => {
   let folder: string;
@@ -164,8 +148,14 @@ describe.skipIf(ruby === null)("formula, installed by a stand-in for Homebrew (D
     async () => {
       const { path } = await prepare(await Bun.file("build/test/launch_socket_server").bytes());
       const { plist } = await brewInstall(ruby ?? "", path, join(folder, "homebrew"), "arm");
-      await using _server = await serveWhenFree(8080, "from the server on 8080");
-      await (await serveWhenFree(80, "")).stop(true);
+      // The formula's ports are fixed, and another test may be using them just now.
+      await untilFree(8080);
+      await using _server = Bun.serve({
+        hostname: "127.0.0.1",
+        port: 8080,
+        fetch: () => new Response("from the server on 8080"),
+      });
+      await untilFree(80);
       await using launchd = new Launchd({ folder });
       await launchd.load(plist);
       expect(await (await fetch("http://127.0.0.1:80/")).text()).toBe("from the server on 8080");

@@ -15,7 +15,7 @@ import {
   writeExecutable,
 } from "../support/login-shells.ts";
 import { peer } from "../support/peers.ts";
-import { seeded } from "../support/seed.ts";
+import { randomNumbers } from "../support/seed.ts";
 
 const folder = await makeFolder();
 const home = join(folder, "home of the user");
@@ -67,7 +67,7 @@ const awkward = [
 ].flatMap((texts) => texts.split("§").map((text) => Buffer.from(text)));
 const notUtf8 = ["ff", "c3", "e974e9", "c080", "eda080", "f4908080", "81849f"].map((hex) => Buffer.from(hex, "hex"));
 
-const random = seeded();
+const random = randomNumbers();
 const randomArgument = () => Buffer.from(Array.from({ length: random.below(40) }, () => 1 + random.below(255)));
 const randomArguments = Array.from({ length: 60 }, randomArgument);
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { sign } from "../../scripts/sign.ts";
 import { findProblems } from "../../scripts/verify-signature.ts";
 import { CODE_LIMIT, compileForMac, TINY, tinyExecutable } from "../support/macho.ts";
-import { seeded } from "../support/seed.ts";
+import { randomNumbers } from "../support/seed.ts";
 
 const IDENTIFIER = "launch_socket_server";
 const DIRECTORY = CODE_LIMIT + 20;
@@ -25,7 +25,7 @@ describe("a tiny signed executable", () => {
   });
 
   test("with a flipped bit in any byte is not", () => {
-    const { below } = seeded();
+    const { below } = randomNumbers();
     const signed = signedTiny();
     const unnoticed = [...signed.keys()].filter((i) => {
       const flipped = signed.slice();
@@ -159,7 +159,7 @@ describe("what Bun compiles", () => {
   });
 
   test("is found damaged after one flipped bit anywhere, once it is signed", () => {
-    const { below } = seeded();
+    const { below } = randomNumbers();
     for (const compiled of [arm64, x64]) {
       const signed = sign(compiled, IDENTIFIER);
       expect(problemsOf(signed)).toEqual([]);

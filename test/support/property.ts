@@ -1,17 +1,28 @@
 import fc, { type IAsyncProperty, type IProperty } from "fast-check";
+import { seed } from "./seed.ts";
 
-/** Set SEED to repeat a run. */
-const seed = Number(process.env.SEED ?? crypto.getRandomValues(new Int32Array(1))[0]);
-console.log(`SEED=${seed}`);
-
-/** Checks a property with random values (fast-check); the seed is printed, and the smallest failing value on failure. */
+/**
+ * Checks a property with `runs` random values (fast-check), or as many as RUNS says. The seed is printed, and on failure
+ * the smallest failing value.
+ */
 export function check<Values>(property: IProperty<Values>, runs = 200): void {
-  fc.assert(property, { seed, numRuns: runs });
+  fc.assert(property, parameters(runs));
 }
 
-/** The same for a property that is a promise. */
-export async function checkAsync<Values>(property: IAsyncProperty<Values>, runs = 50): Promise<void> {
-  await fc.assert(property, { seed, numRuns: runs });
+/** The same for a property that is a promise. What is left undone after `timeLimit` milliseconds is left out. */
+export async function checkAsync<Values>(
+  property: IAsyncProperty<Values>,
+  runs = 50,
+  timeLimit?: number,
+): Promise<void> {
+  await fc.assert(property, {
+    ...parameters(runs),
+    ...(timeLimit === undefined ? {} : { interruptAfterTimeLimit: timeLimit }),
+  });
+}
+
+function parameters(runs: number) {
+  return { seed, numRuns: Number(process.env.RUNS ?? runs), includeErrorInReport: true };
 }
 
 /** Text as people and attackers write it: any Unicode, control characters, half surrogates, and pieces of what parsers look for. */

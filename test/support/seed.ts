@@ -1,9 +1,9 @@
-/**
- * A reproducible source of random numbers. Set SEED to repeat a run; the seed is printed.
- */
-export function seeded(): { below: (limit: number) => number } {
-  const seed = Number(process.env.SEED ?? crypto.getRandomValues(new Uint32Array(1))[0]);
-  console.log(`SEED=${seed}`);
+/** What every random choice of the tests follows from. Set SEED to repeat a run; it is printed. */
+export const seed = Number(process.env.SEED ?? crypto.getRandomValues(new Uint32Array(1))[0]) | 0;
+console.log(`SEED=${seed}`);
+
+/** Random numbers: `below(n)` is a whole number from 0 to n - 1. Each call begins the same sequence. */
+export function randomNumbers(): { below: (limit: number) => number } {
   let state = seed >>> 0;
   // The generator is mulberry32: small, and good enough to choose places in a file.
   const next = () => {

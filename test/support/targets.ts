@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Address, formatAddress } from "../../src/address.ts";
+import { freePort } from "./ports.ts";
 
 /** A place for a backend that nothing else uses, and how the daemon is told of it. */
 export interface Target extends Disposable {
@@ -14,9 +15,7 @@ export interface Target extends Disposable {
 /** A Unix socket in a folder of its own, or a free TCP port. */
 export function freeTarget(kind: "unix" | "tcp"): Target {
   if (kind === "tcp") {
-    const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
-    const address: Address = { kind: "tcp", host: "127.0.0.1", port: listener.port };
-    listener.stop();
+    const address: Address = { kind: "tcp", host: "127.0.0.1", port: freePort() };
     const name = formatAddress(address);
     return { address, name, options: ["--tcp-address", name], [Symbol.dispose]: () => {} };
   }
