@@ -40,8 +40,9 @@ const exchange: fc.Arbitrary<Exchange> = fc.record({
   first: fc.constantFrom("client" as const, "server" as const, "nobody" as const),
 });
 
-for (const kind of ["unix", "tcp"] as const) {
-  test(`${kind}: whatever sizes, pieces, pauses and ends, all bytes arrive in order in both directions`, async () => {
+test.each(["unix", "tcp"] as const)(
+  "%s: whatever sizes, pieces, pauses and ends, all bytes arrive in order in both directions",
+  async (kind) => {
     using target = freeTarget(kind);
     using backend = new FaultyBackend(target.address);
     await using daemon = await serve({ options: target.options });
@@ -71,8 +72,8 @@ for (const kind of ["unix", "tcp"] as const) {
       40_000,
     );
     await waitFor("all to be over", () => backend.open === 0 && daemon.descriptors <= start + 1);
-  });
-}
+  },
+);
 
 async function send(client: Client, { upload, piece, rest }: Exchange): Promise<void> {
   for (let sent = 0; sent < upload; ) {

@@ -10,8 +10,9 @@ async function openMany(count: number, address: Address, ask: (index: number) =>
   return Promise.all(Array.from({ length: count }, (_, index) => order(address, ask(index))));
 }
 
-for (const kind of ["unix", "tcp"] as const) {
-  test(`with 64 descriptors for a ${kind} target it serves 60 clients, some at a time, and rests while it is full`, async () => {
+test.each(["unix", "tcp"] as const)(
+  "with 64 descriptors for a %s target it serves 60 clients, some at a time, and rests while it is full",
+  async (kind) => {
     using target = freeTarget(kind);
     using backend = new FaultyBackend(target.address);
     await using daemon = await serve({
@@ -41,8 +42,8 @@ for (const kind of ["unix", "tcp"] as const) {
     await waitFor("the descriptors to return to the start", () => daemon.descriptors === idle);
     expect(backend.made).toBe(60);
     expect(clients.map(({ state }) => state).filter((state) => state === "reset")).toEqual([]);
-  });
-}
+  },
+);
 
 test("more connections than the limit on open files allows are not promised", async () => {
   using target = freeTarget("unix");

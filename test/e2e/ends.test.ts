@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { Client, order } from "../support/client.ts";
 import { FaultyBackend } from "../support/faulty-backend.ts";
 import { peer } from "../support/peers.ts";
@@ -29,8 +29,8 @@ async function withDaemon(
   expect(daemon.stderr).not.toMatch(/error/);
 }
 
-for (const kind of ["unix", "tcp"] as const) {
-  test(`${kind}: a client that ends first gets its whole answer`, () =>
+describe.each(["unix", "tcp"] as const)("%s", (kind) => {
+  test("a client that ends first gets its whole answer", () =>
     withDaemon(kind, async (daemon) => {
       using client = await order(daemon.address, { sum: true });
       const upload = bytesFrom(0, 3_000_000);
@@ -42,7 +42,7 @@ for (const kind of ["unix", "tcp"] as const) {
       client.close();
     }));
 
-  test(`${kind}: a server that ends first gets all that the client still sends`, () =>
+  test("a server that ends first gets all that the client still sends", () =>
     withDaemon(kind, async (daemon, backend) => {
       using client = await order(daemon.address, { answer: 100, last: "end" });
       await client.over();
@@ -52,7 +52,7 @@ for (const kind of ["unix", "tcp"] as const) {
       client.close();
     }));
 
-  test(`${kind}: a whole answer arrives whole though its server closes with unread input`, () =>
+  test("a whole answer arrives whole though its server closes with unread input", () =>
     withDaemon(kind, async (daemon) => {
       for (const length of [100, 100_000, 5_000_000]) {
         using client = await order(daemon.address, { answer: length, deaf: true, last: "close" });
@@ -63,7 +63,7 @@ for (const kind of ["unix", "tcp"] as const) {
       }
     }));
 
-  test(`${kind}: an answer that is cut off at byte n arrives up to there, also at a slow reader`, () =>
+  test("an answer that is cut off at byte n arrives up to there, also at a slow reader", () =>
     withDaemon(kind, async (daemon) => {
       for (const length of [1, 70_000, 3_000_000]) {
         for (const reading of [true, false]) {
@@ -86,7 +86,7 @@ for (const kind of ["unix", "tcp"] as const) {
       }
     }));
 
-  test(`${kind}: a server that closes at byte n gives an orderly end`, () =>
+  test("a server that closes at byte n gives an orderly end", () =>
     withDaemon(kind, async (daemon) => {
       for (const length of [1, 70_000, 3_000_000]) {
         using client = await (await order(daemon.address, { answer: length, last: "close" })).over();
@@ -95,7 +95,7 @@ for (const kind of ["unix", "tcp"] as const) {
       }
     }));
 
-  test(`${kind}: a client's reset reaches the server at once, in mid-answer and in mid-upload`, () =>
+  test("a client's reset reaches the server at once, in mid-answer and in mid-upload", () =>
     withDaemon(kind, async (daemon, backend) => {
       using answered = await order(daemon.address, { answer: 1_000_000, chunk: 10, pause: 20 });
       await answered.got(30);
@@ -108,7 +108,7 @@ for (const kind of ["unix", "tcp"] as const) {
       await waitFor("the end of the upload", () => backend.open === 0);
     }));
 
-  test(`${kind}: an answer that trickles arrives as it comes`, () =>
+  test("an answer that trickles arrives as it comes", () =>
     withDaemon(kind, async (daemon) => {
       using client = await order(daemon.address, { answer: 5, chunk: 1, pause: 100 });
       const times: number[] = [];
@@ -121,7 +121,7 @@ for (const kind of ["unix", "tcp"] as const) {
       client.close();
     }));
 
-  test(`${kind}: a client and a server that both say nothing may do so`, () =>
+  test("a client and a server that both say nothing may do so", () =>
     withDaemon(kind, async (daemon) => {
       using client = await Client.open(daemon.address);
       await Bun.sleep(300);
@@ -131,7 +131,7 @@ for (const kind of ["unix", "tcp"] as const) {
       client.close();
     }));
 
-  test(`${kind}: vanished clients and servers are closed by the idle timeout`, () =>
+  test("vanished clients and servers are closed by the idle timeout", () =>
     withDaemon(
       kind,
       async (daemon, backend) => {
@@ -142,7 +142,7 @@ for (const kind of ["unix", "tcp"] as const) {
       },
       ["--idle-timeout", "500ms"],
     ));
-}
+});
 
 test("keep-alive probes are on for every leg that lasts, after the time that was set, and off for 0", async () => {
   using target = freeTarget("tcp");

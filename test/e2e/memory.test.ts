@@ -7,8 +7,9 @@ import { waitFor } from "../support/wait.ts";
 
 const megabyte = 2 ** 20;
 
-for (const kind of ["unix", "tcp"] as const) {
-  test(`200 clients that never read while a ${kind} program floods cost less than 50 MB`, async () => {
+test.each(["unix", "tcp"] as const)(
+  "200 clients that never read while a %s program floods cost less than 50 MB",
+  async (kind) => {
     using target = freeTarget(kind);
     await using server = backendProcess(target.name);
     await using daemon = await serve({ options: target.options });
@@ -34,9 +35,12 @@ for (const kind of ["unix", "tcp"] as const) {
     expect(first.differsAt).toBeNull();
     for (const client of clients) client.reset();
     expect(server.process.killed).toBe(false);
-  });
+  },
+);
 
-  test(`10,000 connections to a ${kind} program leave no memory and no descriptor behind`, async () => {
+test.each(["unix", "tcp"] as const)(
+  "10,000 connections to a %s program leave no memory and no descriptor behind",
+  async (kind) => {
     using target = freeTarget(kind);
     using backend = new FaultyBackend(target.address);
     await using daemon = await serve({ options: target.options });
@@ -63,8 +67,8 @@ for (const kind of ["unix", "tcp"] as const) {
       () => (daemon.memory - start) / megabyte < 5,
       15_000,
     );
-  });
-}
+  },
+);
 
 /** A backend with a process of its own, so that the test's own work does not slow it down. */
 function backendProcess(address: string) {

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { formatAddress } from "../../src/address.ts";
 import { Client, order } from "../support/client.ts";
@@ -7,8 +7,8 @@ import { run, serve } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
 
-for (const kind of ["unix", "tcp"] as const) {
-  test(`${kind}: clients that come before the program listens are served when it does`, async () => {
+describe.each(["unix", "tcp"] as const)("%s", (kind) => {
+  test("clients that come before the program listens are served when it does", async () => {
     using target = freeTarget(kind);
     await using daemon = await serve({ options: target.options });
     const clients: Client[] = [];
@@ -25,7 +25,7 @@ for (const kind of ["unix", "tcp"] as const) {
     expect([backend.made, backend.silent]).toEqual([50, 0]);
   });
 
-  test(`${kind}: a client whose time to wait is over is closed with a sentence, and the daemon goes on`, async () => {
+  test("a client whose time to wait is over is closed with a sentence, and the daemon goes on", async () => {
     using target = freeTarget(kind);
     await using daemon = await serve({ options: [...target.options, "--connect-timeout", "300ms"] });
     const start = performance.now();
@@ -39,7 +39,7 @@ for (const kind of ["unix", "tcp"] as const) {
     await late.got(10);
   });
 
-  test(`${kind}: while the program cannot be reached one client is let in and the rest stay in the kernel's queue`, async () => {
+  test("while the program cannot be reached one client is let in and the rest stay in the kernel's queue", async () => {
     using target = freeTarget(kind);
     await using daemon = await serve({ options: target.options });
     const clients = await Promise.all(Array.from({ length: 20 }, () => order(daemon.address, { answer: 10 })));
@@ -51,7 +51,7 @@ for (const kind of ["unix", "tcp"] as const) {
     for (const client of clients) client.reset();
   });
 
-  test(`${kind}: a client that leaves while its connect is still being tried leaves nothing behind`, async () => {
+  test("a client that leaves while its connect is still being tried leaves nothing behind", async () => {
     using target = freeTarget(kind);
     await using daemon = await serve({ options: [...target.options, "--log-level", "debug"] });
     const idle = daemon.descriptors;
@@ -68,7 +68,7 @@ for (const kind of ["unix", "tcp"] as const) {
     expect([backend.made, backend.orders.length]).toEqual([1, 1]);
   });
 
-  test(`${kind}: no connection is made to the program without a client`, async () => {
+  test("no connection is made to the program without a client", async () => {
     using target = freeTarget(kind);
     using backend = new FaultyBackend(target.address);
     await using daemon = await serve({ options: target.options });
@@ -78,7 +78,7 @@ for (const kind of ["unix", "tcp"] as const) {
     await client.got(10);
     expect(backend.made).toBe(1);
   });
-}
+});
 
 test("a TCP address that does not answer is given up with a sentence", async () => {
   using target = freeTarget("tcp");

@@ -90,15 +90,16 @@ describe("dist", () => {
     ]);
   });
 
-  for (const target of ["darwin-arm64", "darwin-x64"] as const) {
-    test(`packs a program for ${target} with a valid signature`, async () => {
+  test.each(["darwin-arm64", "darwin-x64"] as const)(
+    "packs a program for %s with a valid signature",
+    async (target) => {
       const unpacked = join(folder, target);
       await mkdir(unpacked);
       await runIn(unpacked, ["tar", "-xzf", join(first, "dist", archive(target)), "--strip-components=1"]);
       const program = await Bun.file(join(unpacked, "sbin/launch_socket_server")).bytes();
       expect(findProblems(program, "launch_socket_server")).toEqual([]);
-    });
-  }
+    },
+  );
 
   test.skipIf(process.platform !== "linux" || process.arch !== "x64")("packs a program that runs here", async () => {
     const unpacked = join(folder, "linux");

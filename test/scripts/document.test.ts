@@ -5,12 +5,10 @@ import { options } from "../../src/options.ts";
 import { serviceFlags } from "../../src/service/flags.ts";
 
 describe("the tables of settings and flags", () => {
-  for (const [path, update] of Object.entries(documents)) {
-    test(`stand in ${path} as options.ts and flags.ts have it`, async () => {
-      const text = await Bun.file(path).text();
-      expect(update(text)).toBe(text);
-    });
-  }
+  test.each(Object.entries(documents))("stand in %s as options.ts and flags.ts have it", async (path, update) => {
+    const text = await Bun.file(path).text();
+    expect(update(text)).toBe(text);
+  });
 
   test("are what --help shows", async () => {
     const text = (await help()).replace(/\s+/g, " ");

@@ -32,8 +32,9 @@ describe.skipIf(objdump === null)("readMachO and llvm-objdump (Debian package ll
 
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  for (const target of ["darwin-arm64", "darwin-x64"] as const) {
-    test(`agree on the load commands of the signed ${target} program`, async () => {
+  test.each(["darwin-arm64", "darwin-x64"] as const)(
+    "agree on the load commands of the signed %s program",
+    async (target) => {
       const signed = sign(await compileForMac(target, folder), "launch_socket_server");
       const path = join(folder, target, "signed");
       await Bun.write(path, signed);
@@ -65,8 +66,8 @@ describe.skipIf(objdump === null)("readMachO and llvm-objdump (Debian package ll
       });
       expect(found).toEqual(ranges.map(({ offset, size }) => [offset, size]));
       expect(paragraphs.at(-1)?.get("cmd")).toBe("LC_CODE_SIGNATURE");
-    });
-  }
+    },
+  );
 });
 
 describe("readMachO", () => {

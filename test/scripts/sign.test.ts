@@ -77,16 +77,17 @@ describe("sign", () => {
 });
 
 describe("sign, on what Bun compiles", () => {
-  for (const target of ["darwin-arm64", "darwin-x64"] as const) {
-    test(`makes a valid program of ${target}, the same in every run`, async () => {
+  test.each(["darwin-arm64", "darwin-x64"] as const)(
+    "makes a valid program of %s, the same in every run",
+    async (target) => {
       const compiled = await compileForMac(target, folder);
       expect(findProblems(compiled, IDENTIFIER)).not.toEqual([]);
       const signed = sign(compiled, IDENTIFIER);
       expect(findProblems(signed, IDENTIFIER)).toEqual([]);
       const again = sign(await compileForMac(target, folder), IDENTIFIER);
       expect(Bun.SHA256.hash(again, "hex")).toBe(Bun.SHA256.hash(signed, "hex"));
-    });
-  }
+    },
+  );
 });
 
 describe("the command", () => {

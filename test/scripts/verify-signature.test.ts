@@ -47,16 +47,14 @@ describe("a tiny signed executable", () => {
     expect(problemsOf(signed)).toEqual(["1 of 5 pages do not match their hashes, the first at byte 16384"]);
   });
 
-  for (const tail of [1, 16, 4096]) {
-    test(`with a stale tail of ${tail} bytes is not`, () => {
-      const signed = signedTiny();
-      const longer = new Uint8Array(signed.length + tail);
-      longer.set(signed);
-      expect(problemsOf(longer)).toContain(
-        `__LINKEDIT ends at byte ${signed.length} but the file at byte ${longer.length}`,
-      );
-    });
-  }
+  test.each([1, 16, 4096])("with a stale tail of %d bytes is not", (tail) => {
+    const signed = signedTiny();
+    const longer = new Uint8Array(signed.length + tail);
+    longer.set(signed);
+    expect(problemsOf(longer)).toContain(
+      `__LINKEDIT ends at byte ${signed.length} but the file at byte ${longer.length}`,
+    );
+  });
 
   test("with a stale tail that the load commands and the hashes cover is not", () => {
     const signed = signedTiny();
@@ -69,16 +67,17 @@ describe("a tiny signed executable", () => {
     expect(problemsOf(longer)).toEqual(["32 bytes follow the SuperBlob"]);
   });
 
-  for (const difference of [-256, -16, -1, 1, 16, 256]) {
-    test(`with a code limit that is wrong by ${difference} is not, though the hashes fit it`, () => {
+  test.each([-256, -16, -1, 1, 16, 256])(
+    "with a code limit that is wrong by %d is not, though the hashes fit it",
+    (difference) => {
       const signed = signedTiny();
       new DataView(signed.buffer).setUint32(DIRECTORY + 32, CODE_LIMIT + difference);
       rehash(signed, 4);
       expect(problemsOf(signed)).toEqual([
         `the CodeDirectory's code limit is ${CODE_LIMIT + difference} instead of ${CODE_LIMIT}`,
       ]);
-    });
-  }
+    },
+  );
 
   test("with a code limit that is a page too low or too high is not", () => {
     for (const difference of [-4096, 4096]) {
