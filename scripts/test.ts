@@ -62,27 +62,20 @@ if (outcomes.length > 1) for (const { failures } of outcomes) for (const line of
 console.log(`${passed} passed, ${failed} failed${skipped > 0 && name === "" ? `, ${skipped} skipped` : ""}`);
 process.exit(failed > 0 ? 1 : 0);
 
-/** Runs files in one `bun test` process, and prints what it says unless it has no test of the name. */
+/** Runs files in one `bun test` process, and passes on what it says unless it has no test of the name. */
 async function runFiles(paths: string[]): Promise<Outcome> {
-  const runner = Bun.spawn(
-    [process.execPath, "test", "--timeout=60000", ...pattern, ...paths.map((path) => `./${path}`)],
-    {
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-    },
-  );
+  const command = [process.execPath, "test", "--timeout=60000", ...pattern, ...paths.map((path) => `./${path}`)];
   // bun test reports on stderr; stdout has what tests print, such as a seed.
+  const runner = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   const [report, printed, status] = await Promise.all([runner.stderr.text(), runner.stdout.text(), runner.exited]);
-  // It ends with lines like " 12 pass".
-  const count = (word: string) => Number(report.match(new RegExp(`^ *(\\d+) ${word}$`, "m"))?.[1] ?? 0);
-  const skipped = count("skip") + count("todo");
   if (pattern.length > 0 && / matched 0 tests\./.test(report))
     return { passed: 0, failed: 0, skipped: 0, failures: [] };
-  process.stdout.write(printed);
-  process.stderr.write(report);
+  await Bun.write(Bun.stdout, printed);
+  await Bun.write(Bun.stderr, report);
+  // It ends with lines like " 12 pass".
+  const count = (word: string) => Number(report.match(new RegExp(`^ *(\\d+) ${word}$`, "m"))?.[1] ?? 0);
   const failed = Math.max(count("fail"), status === 0 ? 0 : 1);
   const failures = new Set(report.match(/^\(fail\) .*$/gm));
   if (failed > failures.size) failures.add(`(fail) ${paths.join(", ")}: see above`);
-  return { passed: count("pass"), failed, skipped, failures: [...failures] };
+  return { passed: count("pass"), failed, skipped: count("skip") + count("todo"), failures: [...failures] };
 }
