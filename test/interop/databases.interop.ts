@@ -1,15 +1,15 @@
 import { expect, test } from "bun:test";
 import { chmodSync, chownSync, readdirSync } from "node:fs";
 import { freePort } from "../support/ports.ts";
-import { accepts, need, run, Stage } from "./peers.ts";
+import { accepts, Comparison, need, run } from "./comparison.ts";
 
 test("Redis: redis-benchmark with pipelining, and a value of 50 MB", async () => {
-  await using stage = new Stage();
-  const socket = stage.path("redis.sock");
+  await using comparison = new Comparison();
+  const socket = comparison.path("redis.sock");
   const port = freePort();
   const server = [need("redis-server", "redis-server"), "--port", `${port}`, "--unixsocket", socket, "--save", ""];
-  await stage.serve([...server, "--dir", stage.folder], () => accepts({ unix: socket }));
-  const relay = await stage.relay("--socket-path", socket);
+  await comparison.serve([...server, "--dir", comparison.folder], () => accepts({ unix: socket }));
+  const relay = await comparison.relay("--socket-path", socket);
   const answers = [];
   for (const where of [port, relay]) {
     const load = [need("redis-benchmark", "redis-tools"), "-p", `${where}`, "-n", "20000", "-c", "50", "--csv"];
@@ -38,15 +38,15 @@ test("Redis: redis-benchmark with pipelining, and a value of 50 MB", async () =>
 }, 120_000);
 
 test("PostgreSQL on its Unix socket: queries, COPY both ways, cancel, errors and LISTEN", async () => {
-  await using stage = new Stage();
+  await using comparison = new Comparison();
   const [version] = readdirSync("/usr/lib/postgresql").toSorted().reverse();
   const bin = `/usr/lib/postgresql/${version}/bin`;
   const postgres = need(`${bin}/postgres`, "postgresql");
   const { uid, gid } = await postgresUser();
-  chownSync(stage.folder, uid, gid);
-  chmodSync(stage.folder, 0o755);
+  chownSync(comparison.folder, uid, gid);
+  chmodSync(comparison.folder, 0o755);
   const as = ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
-  const data = stage.path("data");
+  const data = comparison.path("data");
   const made = await run([
     ...as,
     `${bin}/initdb`,
@@ -61,8 +61,8 @@ test("PostgreSQL on its Unix socket: queries, COPY both ways, cancel, errors and
     "--no-sync",
   ]);
   expect(made.status).toBe(0);
-  const socket = `${stage.folder}/.s.PGSQL.5432`;
-  const server = [...as, postgres, "-D", data, "-k", stage.folder, "-h", "", "-p", "5432", "-F"];
+  const socket = `${comparison.folder}/.s.PGSQL.5432`;
+  const server = [...as, postgres, "-D", data, "-k", comparison.folder, "-h", "", "-p", "5432", "-F"];
   const psql = (host: string, port: number, ...options: string[]) => [
     need("psql", "postgresql-client"),
     "-X",
@@ -78,11 +78,11 @@ test("PostgreSQL on its Unix socket: queries, COPY both ways, cancel, errors and
     "postgres",
     ...options,
   ];
-  await stage.serve(server, async () => (await run(psql(stage.folder, 5432, "-c", "SELECT 1"))).status === 0);
-  const relay = await stage.relay("--socket-path", socket);
+  await comparison.serve(server, async () => (await run(psql(comparison.folder, 5432, "-c", "SELECT 1"))).status === 0);
+  const relay = await comparison.relay("--socket-path", socket);
   const answers = [];
   for (const [host, port] of [
-    [stage.folder, 5432],
+    [comparison.folder, 5432],
     ["127.0.0.1", relay],
   ] as const) {
     const rows = Array.from({ length: 100_000 }, (_, index) => `${index}\trow ${index}`).join("\n");

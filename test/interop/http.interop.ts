@@ -2,23 +2,23 @@ import { expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { freePort } from "../support/ports.ts";
 import { bytesFrom } from "../support/stream.ts";
-import { accepts, need, run, Stage, sha256 } from "./peers.ts";
+import { accepts, Comparison, need, run, sha256 } from "./comparison.ts";
 
 const curl = need("curl", "curl");
 
 /** nginx on a Unix socket for the daemon and on a port for the direct connection. */
-async function nginx(stage: Stage): Promise<{ direct: string; relayed: string }> {
+async function nginx(comparison: Comparison): Promise<{ direct: string; relayed: string }> {
   const port = freePort();
-  const socket = stage.path("nginx.sock");
-  for (const name of ["files", "uploads", "temporary"]) mkdirSync(stage.path(name));
+  const socket = comparison.path("nginx.sock");
+  for (const name of ["files", "uploads", "temporary"]) mkdirSync(comparison.path(name));
   for (const [index, length] of [0, 1, 1_000, 100_000, 5_000_000].entries()) {
-    writeFileSync(stage.path(`files/${index}`), bytesFrom(0, length));
+    writeFileSync(comparison.path(`files/${index}`), bytesFrom(0, length));
   }
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
     (name) => `${name}_temp_path temporary/${name};`,
   );
   writeFileSync(
-    stage.path("nginx.conf"),
+    comparison.path("nginx.conf"),
     `daemon off; user root; pid nginx.pid; error_log error.log;
     events { worker_connections 512; }
     http {
@@ -30,8 +30,10 @@ async function nginx(stage: Stage): Promise<{ direct: string; relayed: string }>
       }
     }`,
   );
-  await stage.serve([need("nginx", "nginx-light"), "-p", stage.folder, "-c", "nginx.conf"], () => accepts({ port }));
-  const relay = await stage.relay("--socket-path", socket);
+  await comparison.serve([need("nginx", "nginx-light"), "-p", comparison.folder, "-c", "nginx.conf"], () =>
+    accepts({ port }),
+  );
+  const relay = await comparison.relay("--socket-path", socket);
   return { direct: `http://127.0.0.1:${port}`, relayed: `http://127.0.0.1:${relay}` };
 }
 
@@ -41,49 +43,53 @@ function withoutDates(text: string): string {
 }
 
 test("HTTP/1.1 keep-alive: many requests over one connection", async () => {
-  await using stage = new Stage();
-  const { direct, relayed } = await nginx(stage);
+  await using comparison = new Comparison();
+  const { direct, relayed } = await nginx(comparison);
   const answers = [];
   for (const origin of [direct, relayed]) {
     const urls = Array.from({ length: 60 }, (_, index) => `${origin}/${index % 6}`);
-    const outputs = urls.flatMap((url) => ["-o", stage.path("body"), url]);
+    const outputs = urls.flatMap((url) => ["-o", comparison.path("body"), url]);
     const format = "%{http_code} %{size_download} %{num_connects}\\n";
     const { status, stdout } = await run([curl, "-sS", "-w", format, ...outputs]);
     answers.push({ status, stdout });
-    const whole = await run([curl, "-sS", "-D", "-", "-o", stage.path("body"), `${origin}/4`]);
-    answers.push({ status: whole.status, stdout: withoutDates(whole.stdout), hash: await sha256(stage.path("body")) });
+    const whole = await run([curl, "-sS", "-D", "-", "-o", comparison.path("body"), `${origin}/4`]);
+    answers.push({
+      status: whole.status,
+      stdout: withoutDates(whole.stdout),
+      hash: await sha256(comparison.path("body")),
+    });
   }
   expect(answers.slice(2)).toEqual(answers.slice(0, 2));
   expect(answers[0]?.stdout.split("\n").filter((line) => line.endsWith(" 1"))).toHaveLength(1);
 });
 
 test("an upload that waits for 100 Continue", async () => {
-  await using stage = new Stage();
-  const origins = await nginx(stage);
-  const file = stage.path("upload");
+  await using comparison = new Comparison();
+  const origins = await nginx(comparison);
+  const file = comparison.path("upload");
   writeFileSync(file, bytesFrom(0, 30_000_000));
   const answers = [];
   for (const [name, origin] of Object.entries(origins)) {
     const url = `${origin}/uploads/${name}`;
     const { status, stdout } = await run([curl, "-sS", "-H", "Expect: 100-continue", "-D", "-", "-T", file, url]);
     const head = withoutDates(stdout).replace(/^Location:.*\r\n/im, "");
-    answers.push({ status, head, hash: await sha256(stage.path(`uploads/${name}`)) });
+    answers.push({ status, head, hash: await sha256(comparison.path(`uploads/${name}`)) });
   }
   expect(answers[1]).toEqual(answers[0]);
   expect(answers[0]?.head).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 201 Created/);
 });
 
 test("an upload that is refused early with 413", async () => {
-  await using stage = new Stage();
-  const origins = await nginx(stage);
-  const file = stage.path("upload");
+  await using comparison = new Comparison();
+  const origins = await nginx(comparison);
+  const file = comparison.path("upload");
   writeFileSync(file, bytesFrom(0, 20_000_000));
   for (const expectation of ["Expect:", "Expect: 100-continue"]) {
     const answers = [];
     for (const origin of Object.values(origins)) {
-      const command = [curl, "-sS", "-H", expectation, "-w", "%{http_code}", "-o", stage.path("body"), "-T", file];
+      const command = [curl, "-sS", "-H", expectation, "-w", "%{http_code}", "-o", comparison.path("body"), "-T", file];
       const { status, stdout } = await run([...command, `${origin}/refused`]);
-      answers.push({ status, code: stdout, body: await Bun.file(stage.path("body")).text() });
+      answers.push({ status, code: stdout, body: await Bun.file(comparison.path("body")).text() });
     }
     expect(answers[1]).toEqual(answers[0]);
     expect(answers[0]?.code).toBe("413");
@@ -91,8 +97,8 @@ test("an upload that is refused early with 413", async () => {
 });
 
 test("server-sent events arrive one by one", async () => {
-  await using stage = new Stage();
-  const socket = stage.path("events.sock");
+  await using comparison = new Comparison();
+  const socket = comparison.path("events.sock");
   const port = freePort();
   const answer = () =>
     new Response(
@@ -109,7 +115,7 @@ test("server-sent events arrive one by one", async () => {
     Bun.serve({ hostname: "127.0.0.1", port, fetch: answer }),
   ];
   try {
-    const relay = await stage.relay("--socket-path", socket);
+    const relay = await comparison.relay("--socket-path", socket);
     const answers = [];
     for (const where of [port, relay]) {
       const times: number[] = [];
@@ -130,8 +136,8 @@ test("server-sent events arrive one by one", async () => {
 });
 
 test("WebSocket: messages of all sizes come back, and the close code arrives", async () => {
-  await using stage = new Stage();
-  const socket = stage.path("websocket.sock");
+  await using comparison = new Comparison();
+  const socket = comparison.path("websocket.sock");
   const port = freePort();
   const options = {
     fetch: (request: Request, server: Bun.Server<undefined>) =>
@@ -145,7 +151,7 @@ test("WebSocket: messages of all sizes come back, and the close code arrives", a
   };
   const servers = [Bun.serve({ ...options, unix: socket }), Bun.serve({ ...options, hostname: "127.0.0.1", port })];
   try {
-    const relay = await stage.relay("--socket-path", socket);
+    const relay = await comparison.relay("--socket-path", socket);
     const conversations = [];
     for (const where of [port, relay]) conversations.push(await converse(`ws://127.0.0.1:${where}/`));
     expect(conversations[1]).toEqual(conversations[0]);

@@ -2,16 +2,16 @@ import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { freePort } from "../support/ports.ts";
 import { bytesFrom } from "../support/stream.ts";
-import { accepts, need, run, Stage } from "./peers.ts";
+import { accepts, Comparison, need, run } from "./comparison.ts";
 
 test("HTTP/2 over cleartext: many streams over one connection", async () => {
-  await using stage = new Stage();
+  await using comparison = new Comparison();
   const lengths = [0, 1, 10_000, 100_000, 3_000_000];
-  for (const length of lengths) writeFileSync(stage.path(`file-${length}`), bytesFrom(0, length));
+  for (const length of lengths) writeFileSync(comparison.path(`file-${length}`), bytesFrom(0, length));
   const port = freePort();
-  const server = [need("nghttpd", "nghttp2-server"), "--no-tls", "-a", "127.0.0.1", "-d", stage.folder, `${port}`];
-  await stage.serve(server, () => accepts({ port }));
-  const relay = await stage.relay("--tcp-address", `127.0.0.1:${port}`);
+  const server = [need("nghttpd", "nghttp2-server"), "--no-tls", "-a", "127.0.0.1", "-d", comparison.folder, `${port}`];
+  await comparison.serve(server, () => accepts({ port }));
+  const relay = await comparison.relay("--tcp-address", `127.0.0.1:${port}`);
   const answers = [];
   for (const where of [port, relay]) {
     const urls = [...lengths, ...lengths, ...lengths].map((length) => `http://127.0.0.1:${where}/file-${length}`);

@@ -2,11 +2,11 @@ import { expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { freePort } from "../support/ports.ts";
 import { bytesFrom } from "../support/stream.ts";
-import { accepts, need, run, Stage, sha256 } from "./peers.ts";
+import { accepts, Comparison, need, run, sha256 } from "./comparison.ts";
 
 test("sftp: 200 MB up and down with the same checksum", async () => {
-  await using stage = new Stage();
-  const key = stage.path("key");
+  await using comparison = new Comparison();
+  const key = comparison.path("key");
   await run([need("ssh-keygen", "openssh-client"), "-q", "-t", "ed25519", "-N", "", "-f", key]);
   const port = freePort();
   // sshd wants this folder, which its service makes.
@@ -21,15 +21,15 @@ test("sftp: 200 MB up and down with the same checksum", async () => {
     Subsystem: "sftp internal-sftp",
   };
   writeFileSync(
-    stage.path("sshd_config"),
+    comparison.path("sshd_config"),
     Object.entries(settings)
       .map(([name, value]) => `${name} ${value}\n`)
       .join(""),
   );
-  const sshd = [need("sshd", "openssh-server"), "-D", "-e", "-f", stage.path("sshd_config")];
-  await stage.serve(sshd, () => accepts({ port }));
-  const relay = await stage.relay("--tcp-address", `127.0.0.1:${port}`);
-  const file = stage.path("file");
+  const sshd = [need("sshd", "openssh-server"), "-D", "-e", "-f", comparison.path("sshd_config")];
+  await comparison.serve(sshd, () => accepts({ port }));
+  const relay = await comparison.relay("--tcp-address", `127.0.0.1:${port}`);
+  const file = comparison.path("file");
   writeFileSync(file, Buffer.concat(new Array(25).fill(bytesFrom(0, 8_000_000))));
   const sent = await sha256(file);
   for (const [name, where] of [
@@ -49,7 +49,7 @@ test("sftp: 200 MB up and down with the same checksum", async () => {
       "-o",
       "UserKnownHostsFile=/dev/null",
     ];
-    const [up, down] = [stage.path(`${name}.up`), stage.path(`${name}.down`)];
+    const [up, down] = [comparison.path(`${name}.up`), comparison.path(`${name}.down`)];
     const user = process.env.USER ?? "root";
     const { status, stderr } = await run(
       [need("sftp", "openssh-client"), ...options, `${user}@127.0.0.1`],

@@ -12,8 +12,8 @@ export function need(command: string, debianPackage: string): string {
   return path;
 }
 
-/** A folder of its own, which goes away behind the comparison with every server that was started in it. */
-export class Stage implements AsyncDisposable {
+/** A comparison of a server, asked directly and through the program under test. Disposing of it ends both and removes its folder. */
+export class Comparison implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), "interop-"));
   readonly #servers: Bun.Subprocess[] = [];
   readonly #daemons: ProgramUnderTest[] = [];
@@ -33,7 +33,7 @@ export class Stage implements AsyncDisposable {
     );
   }
 
-  /** Starts the daemon without a program before a target, and returns the port that it serves. */
+  /** Starts the program under test before a target, and returns the port that it serves. */
   async relay(...options: string[]): Promise<number> {
     const daemon = await serve({ options });
     this.#daemons.push(daemon);
