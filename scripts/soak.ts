@@ -7,6 +7,8 @@
  * Every round ends with a rest, in which what is left is measured.
  */
 import { type Client, order } from "../test/support/client.ts";
+import { Command } from "../test/support/command.ts";
+import { backendCommand } from "../test/support/faulty-backend.ts";
 import { announceProgramUnderTest, serve } from "../test/support/program-under-test.ts";
 import { bytesFrom } from "../test/support/stream.ts";
 import { freeTarget } from "../test/support/targets.ts";
@@ -67,14 +69,10 @@ const visits: ((open: typeof connect) => Promise<void>)[] = [
 
 announceProgramUnderTest();
 const target = freeTarget("unix");
-const backend = Bun.spawn(
-  [process.execPath, `${import.meta.dir}/../test/support/faulty-backend.ts`, target.name, "64"],
-  { stdio: ["ignore", "inherit", "inherit"] },
-);
+const backend = new Command([...backendCommand, target.name, "64"]);
 const daemon = await serve({ options: target.options });
 process.on("exit", () => {
-  backend.kill();
-  daemon.process.kill("SIGKILL");
+  for (const { process } of [backend, daemon]) process.kill("SIGKILL");
   target[Symbol.dispose]();
 });
 let connections = 0;
@@ -158,5 +156,6 @@ function expectEqual<T>(value: T, expected: T): void {
 
 function fail(why: string): never {
   console.error(`soak: failed after ${((performance.now() - start) / 60_000).toFixed(1)} minutes: ${why}`);
+  if (backend.stderr !== "") console.error(`The backend said:\n${backend.stderr}`);
   process.exit(1);
 }

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import type { Address } from "../../src/address.ts";
 import { type Client, order } from "../support/client.ts";
-import { FaultyBackend, type Order } from "../support/faulty-backend.ts";
+import { Command } from "../support/command.ts";
+import { backendCommand, FaultyBackend, type Order } from "../support/faulty-backend.ts";
 import { serve } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
@@ -86,18 +87,14 @@ test("a burst of 1,000 clients on a Unix backlog of 8 is served", async () => {
 // Directly some of these clients fail: what overflows a TCP backlog is lost, also the last step of a handshake.
 test("a burst of 100 clients on a TCP backlog of 8 is served", async () => {
   using target = freeTarget("tcp");
-  const backend = Bun.spawn([process.execPath, `${import.meta.dir}/../support/faulty-backend.ts`, target.name, "8"]);
-  try {
-    await using daemon = await serve({ options: target.options });
-    const clients = await openMany(100, daemon.address, () => ({ answer: 100 }));
-    for (const client of clients) {
-      await client.over(50_000);
-      client.close();
-    }
-    expect(clients.filter(({ received, state }) => received !== 100 || state !== "ended")).toEqual([]);
-  } finally {
-    backend.kill();
+  await using _backend = new Command([...backendCommand, target.name, "8"]);
+  await using daemon = await serve({ options: target.options });
+  const clients = await openMany(100, daemon.address, () => ({ answer: 100 }));
+  for (const client of clients) {
+    await client.over(50_000);
+    client.close();
   }
+  expect(clients.filter(({ received, state }) => received !== 100 || state !== "ended")).toEqual([]);
 });
 
 test("clients that wait are served in the order in which they came", async () => {

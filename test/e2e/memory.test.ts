@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { type Client, order } from "../support/client.ts";
-import { FaultyBackend } from "../support/faulty-backend.ts";
+import { Command } from "../support/command.ts";
+import { backendCommand, FaultyBackend } from "../support/faulty-backend.ts";
 import { serve } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
@@ -11,7 +12,7 @@ test.each(["unix", "tcp"] as const)(
   "200 clients that never read while a %s program floods cost less than 50 MB",
   async (kind) => {
     using target = freeTarget(kind);
-    await using server = backendProcess(target.name);
+    await using server = new Command([...backendCommand, target.name]);
     await using daemon = await serve({ options: target.options });
     (await (await order(daemon.address, { answer: 1_000_000 })).over()).close();
     const start = daemon.memory;
@@ -69,15 +70,3 @@ test.each(["unix", "tcp"] as const)(
     );
   },
 );
-
-/** A backend with a process of its own, so that the test's own work does not slow it down. */
-function backendProcess(address: string) {
-  const backend = Bun.spawn([process.execPath, `${import.meta.dir}/../support/faulty-backend.ts`, address]);
-  return {
-    process: backend,
-    [Symbol.asyncDispose]: async () => {
-      backend.kill();
-      await backend.exited;
-    },
-  };
-}

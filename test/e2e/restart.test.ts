@@ -2,13 +2,12 @@ import { expect, test } from "bun:test";
 import type { Address } from "../../src/address.ts";
 import { order } from "../support/client.ts";
 import { compile } from "../support/compile.ts";
+import { backendCommand } from "../support/faulty-backend.ts";
 import { start } from "../support/program-under-test.ts";
 import { waitFor } from "../support/wait.ts";
 
-const backendScript = `${import.meta.dir}/../support/faulty-backend.ts`;
-
 test("of 5,000 requests, one to a connection, not one fails while the daemon is restarted three times on the same socket", async () => {
-  await using starter = start([process.execPath, backendScript], { through: [compile("restarting")] });
+  await using starter = start([...backendCommand], { through: [compile("restarting")] });
   const port = Number((await starter.logged(/^port (\d+)$/m))[1]);
   const address: Address = { kind: "tcp", host: "127.0.0.1", port };
   let begun = 0;

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { order } from "../support/client.ts";
+import { backendCommand } from "../support/faulty-backend.ts";
 import { run, serve } from "../support/program-under-test.ts";
 
 /** Prints an environment variable and goes on as a backend. */
@@ -10,8 +11,7 @@ const printing = (name: string) => [
   "sh",
   "-c",
   `printf 'program has <%s>\\n' "$${name}" >&2; unset ${name}; exec "$0" "$1"`,
-  process.execPath,
-  `${import.meta.dir}/../support/faulty-backend.ts`,
+  ...backendCommand,
 ];
 
 const folder = mkdtempSync(join(tmpdir(), "variables-"));

@@ -3,16 +3,14 @@ import { existsSync } from "node:fs";
 import type { FileSink } from "bun";
 import { type Client, order } from "../support/client.ts";
 import { Command } from "../support/command.ts";
-import { FaultyBackend } from "../support/faulty-backend.ts";
+import { backendCommand, FaultyBackend } from "../support/faulty-backend.ts";
 import { peer } from "../support/peers.ts";
 import { type ProgramUnderTest, programUnderTest, type ServeOptions, serve } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
 
-const backendScript = `${import.meta.dir}/../support/faulty-backend.ts`;
-
 /** The backend as a program that says its process id first. */
-const tellingItsPid = ["sh", "-c", 'echo $$ >&2; exec "$0" "$1"', process.execPath, backendScript];
+const tellingItsPid = ["sh", "-c", 'echo $$ >&2; exec "$0" "$1"', ...backendCommand];
 
 /** Three seconds of answer. */
 const transfer = { answer: 3_000_000, chunk: 100_000, pause: 100, last: "end" } as const;
@@ -22,7 +20,7 @@ function start(given: ServeOptions & { onTerm?: "ignore-term" } = {}): Promise<P
   const args = given.onTerm === undefined ? [] : [given.onTerm];
   const path = given.env?.LAUNCH_PROGRAM_SOCKET_PATH ?? "$LAUNCH_PROGRAM_SOCKET_PATH";
   const shell = `exec "$0" "$1" "${path}" 511 ${args.join(" ")}`;
-  return serve({ ...given, program: ["sh", "-c", shell, process.execPath, backendScript] });
+  return serve({ ...given, program: ["sh", "-c", shell, ...backendCommand] });
 }
 
 test("SIGTERM lets a transfer end first, leaves newcomers in the queue, and removes the generated folder", async () => {
@@ -129,8 +127,7 @@ test.skipIf(script === null)("Ctrl-C on a terminal reaches the program exactly o
     "sh",
     "-c",
     '"$0" "$1" "$LAUNCH_PROGRAM_SOCKET_PATH"',
-    process.execPath,
-    backendScript,
+    ...backendCommand,
   ];
   const quoted = command.map((word) => `'${word}'`).join(" ");
   await using terminal = new Command(["script", "-qefc", quoted, "/dev/null"], { stdin: "pipe" });

@@ -194,6 +194,12 @@ function whenTaken(fd: number, then: () => void): void {
   else setTimeout(() => whenTaken(fd, then), 1);
 }
 
+/**
+ * The command of a backend that is a process of its own, so that a test's own work does not slow it down. Its arguments:
+ * the address, else what LAUNCH_PROGRAM_SOCKET_PATH says; the backlog; and `ignore-term` for one that SIGTERM does not end.
+ */
+export const backendCommand = [process.execPath, import.meta.path] as const;
+
 if (import.meta.main) {
   const [where = process.env.LAUNCH_PROGRAM_SOCKET_PATH ?? "", backlog = "511", onTerm] = process.argv.slice(2);
   new FaultyBackend(parseAddress(where), Number(backlog));
