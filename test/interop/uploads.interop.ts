@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { need, run, Stage } from "./peers.ts";
+import { Comparison, need, run } from "./comparison.ts";
 
 const rounds = 100;
 const length = 40_000_000;
@@ -45,8 +45,8 @@ const upload = Buffer.alloc(length);
 `;
 
 test("a server that answers 413 and closes at once: curl, http.client and Node read all of it, 100 times each", async () => {
-  await using stage = new Stage();
-  const unix = stage.path("refusing.sock");
+  await using comparison = new Comparison();
+  const unix = comparison.path("refusing.sock");
   const answer = `HTTP/1.1 413 Content Too Large\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`;
   const server = Bun.listen<{ answered: boolean }>({
     unix,
@@ -61,15 +61,15 @@ test("a server that answers 413 and closes at once: curl, http.client and Node r
     },
   });
   try {
-    const port = `${await stage.relay("--socket-path", unix)}`;
+    const port = `${await comparison.relay("--socket-path", unix)}`;
     const numbers = [port, `${rounds}`, `${length}`];
     const expected = new Array(rounds).fill(`413 ${body.length}`);
     const lines = (text: string) => text.trimEnd().split("\n");
 
-    const file = stage.path("upload");
+    const file = comparison.path("upload");
     writeFileSync(file, new Uint8Array(length));
     const format = "%{http_code} %{size_download}\\n";
-    const urls = new Array(rounds).fill([`http://127.0.0.1:${port}/`, "-o", stage.path("body")]).flat();
+    const urls = new Array(rounds).fill([`http://127.0.0.1:${port}/`, "-o", comparison.path("body")]).flat();
     const curl = [need("curl", "curl"), "-sS", "-H", "Expect:", "-w", format, "-X", "PUT", "--data-binary", `@${file}`];
     expect(lines((await run([...curl, ...urls])).stdout)).toEqual(expected);
 

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { Connection } from "../../src/proxy/connection.ts";
 import type { Side } from "../../src/proxy/side.ts";
 import { pendingDial, reset, ScriptedOwner, type ScriptedPeer } from "../support/scripted-peer.ts";
+import { seed } from "../support/seed.ts";
 
 /**
  * Random events at a connection, in orders that Linux and macOS produce and in worse ones, against the rules that hold
@@ -236,8 +237,6 @@ afterEach(() => {
 });
 
 test("whatever happens in whatever order, each direction ends once, all bytes arrive in order or a reset says that they did not, and both sockets are closed", () => {
-  const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
-  console.log(`SEED=${seed}`);
   const kind = fc.constantFrom("tcp" as const, "unix" as const);
   fc.assert(
     fc.property(

@@ -9,14 +9,13 @@ import { bindListener, describe as inspect } from "../../src/descriptor.ts";
 import { log } from "../../src/log.ts";
 import { Relay } from "../../src/proxy/relay.ts";
 import { connectionOf } from "../support/scripted-peer.ts";
+import { seed } from "../support/seed.ts";
 
 const cleanUps: (() => void)[] = [];
 afterEach(() => {
   for (const cleanUp of cleanUps.splice(0).reverse()) cleanUp();
 });
 
-const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
-console.log(`SEED=${seed}`);
 const size = 24 * 2 ** 20;
 
 /** A relay in front of a server whose connections `serve` gets; returns the port that clients connect to. */
