@@ -12,7 +12,7 @@ TEST_PROGRAM ?=
 BUN_VERSION := $(shell sed -n 's/.*"bun": "\(.*\)".*/\1/p' package.json)
 BUN := build/bun-$(BUN_VERSION)/bun
 PROGRAM := sbin/launch_socket_server
-SOURCES := $(wildcard src/*.ts src/*/*.ts) package.json bun.lock \
+SOURCES := $(wildcard src/*.ts src/*/*.ts src/*/*/*.ts) package.json bun.lock \
 	scripts/build.ts scripts/deaf-runtime.ts scripts/sign.ts scripts/macho.ts scripts/code-directory.ts
 
 # A program that is built already, to be tested in place of $(PROGRAM); relative to the folder that make was called in.

@@ -2,8 +2,9 @@
  * Writes the table of settings and that of the service commands' flags into README.md and the man page, between the marks that
  * stand there. Run by `make fix`; a test fails where it was forgotten.
  */
-import { describeDefault, options } from "../src/options.ts";
+
 import { serviceFlags } from "../src/service/flags.ts";
+import { describeDefault, options } from "../src/settings/options.ts";
 
 interface Row {
   flag: string;

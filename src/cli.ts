@@ -1,9 +1,9 @@
 import { type ArgsDef, defineCommand, renderUsage } from "citty";
 import { version } from "../package.json";
-import { type ProgramCommand, readCommandLine, settingFlags, splitCommandLine } from "./command-line.ts";
-import { describeDefault, options, type Settings, type SocketSource } from "./options.ts";
 import { readServiceCommand, type ServiceCommand } from "./service/command.ts";
 import { serviceFlags } from "./service/flags.ts";
+import { type ProgramCommand, readCommandLine, settingFlags, splitCommandLine } from "./settings/command-line.ts";
+import { describeDefault, options, type Settings, type SocketSource } from "./settings/options.ts";
 
 /** What a command line asks for. */
 export type Command =

@@ -2,18 +2,18 @@ import { activate, type ListeningSocket } from "./activation/activation.ts";
 import { removeSocketFiles } from "./activation/standalone.ts";
 import { withoutSystemdVariables } from "./activation/systemd.ts";
 import { type Address, formatAddress } from "./address.ts";
-import { refuseMissingTargets } from "./command-line.ts";
 import { log, setLogLevel, UserError } from "./log.ts";
-import { findOwnListener } from "./loop.ts";
-import type { Settings } from "./options.ts";
-import { freeDescriptors } from "./process.ts";
 import { becomeProgram } from "./program/handoff.ts";
 import { Program } from "./program/program.ts";
 import { Signals } from "./program/signals.ts";
 import { socketPathDanger } from "./program/socket-path.ts";
+import { findOwnListener } from "./proxy/forwarding-loop.ts";
 import { Relay, type RelayRoute, type RelaySettings } from "./proxy/relay.ts";
 import { makeRoutes } from "./routes.ts";
-import { finish, stop } from "./stop.ts";
+import { refuseMissingTargets } from "./settings/command-line.ts";
+import type { Settings } from "./settings/options.ts";
+import { finish, stop } from "./shutdown.ts";
+import { freeDescriptors } from "./system/process.ts";
 
 type Environment = Record<string, string | undefined>;
 

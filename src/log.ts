@@ -1,6 +1,6 @@
 import { writeSync } from "node:fs";
 import { createConsola, LogLevels } from "consola";
-import { constants, libc } from "./libc.ts";
+import { constants, libc } from "./system/libc.ts";
 
 /** Something a person can cause and mend. Its message is a whole sentence; no stack trace is ever shown for it. */
 export class UserError extends Error {

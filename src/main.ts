@@ -1,4 +1,4 @@
-import "./environment.ts";
+import "./system/runtime-guard.ts";
 import { version } from "../package.json";
 import { hasLaunchd } from "./activation/launchd.ts";
 import { help, parseCommandLine, usage } from "./cli.ts";

@@ -1,7 +1,7 @@
 import { type ListeningSocket, nameForProgram } from "./activation/activation.ts";
-import type { Settings } from "./options.ts";
 import { makeSocketFolder } from "./program/socket-path.ts";
 import type { RelayRoute } from "./proxy/relay.ts";
+import type { Settings } from "./settings/options.ts";
 
 /** Where connections go, and what the program is told of it. */
 export interface RoutePlan {

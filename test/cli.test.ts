@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { version } from "../package.json";
 import { help, parseCommandLine, usage } from "../src/cli.ts";
 import { UserError } from "../src/log.ts";
-import { options, readSettings } from "../src/options.ts";
+import { options, readSettings } from "../src/settings/options.ts";
 import { anyText, check } from "./support/property.ts";
 
 const rows = Object.values<{ flag: string; variable?: string; value?: string; help: string }>(options);

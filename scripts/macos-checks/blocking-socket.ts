@@ -5,8 +5,8 @@
 import { dlopen, type Pointer, read } from "bun:ffi";
 import { constants as os } from "node:os";
 import type { Address } from "../../src/address.ts";
-import { bindListener, closeDescriptor } from "../../src/descriptor.ts";
-import { encodeAddress } from "../../src/sockaddr.ts";
+import { encodeAddress } from "../../src/system/sockaddr.ts";
+import { bindListener, closeDescriptor } from "../../src/system/sockets.ts";
 
 const darwin = process.platform === "darwin";
 

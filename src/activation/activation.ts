@@ -1,7 +1,7 @@
 import { type Address, formatAddress } from "../address.ts";
-import { describe } from "../descriptor.ts";
 import { UserError } from "../log.ts";
-import { defaultSocketNames, type Settings } from "../options.ts";
+import { defaultSocketNames, type Settings } from "../settings/options.ts";
+import { describe } from "../system/sockets.ts";
 import { activateLaunchSocket, ENOENT, hasLaunchd, LaunchdError } from "./launchd.ts";
 import { bindAddresses } from "./standalone.ts";
 import { takeSystemdSockets } from "./systemd.ts";

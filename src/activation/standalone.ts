@@ -2,8 +2,8 @@ import { unlinkSync } from "node:fs";
 import { isIP } from "node:net";
 import { constants } from "node:os";
 import { type Address, formatAddress, lookUpHost } from "../address.ts";
-import { bindListener, closeDescriptor } from "../descriptor.ts";
 import { reasonOf, UserError } from "../log.ts";
+import { bindListener, closeDescriptor } from "../system/sockets.ts";
 
 /**
  * Binds the addresses of `--listen` by itself; every address of a host name is bound. The caller owns the descriptors

@@ -1,7 +1,7 @@
 import { getSystemErrorName } from "node:util";
 import type { ListeningSocket } from "../activation/activation.ts";
 import { log, UserError } from "../log.ts";
-import { execute, exitNow, withOpenFilesLimit } from "../process.ts";
+import { execute, exitNow, withOpenFilesLimit } from "../system/process.ts";
 import { findProgram, requireExecutable, startError } from "./path.ts";
 import { openFiles } from "./program.ts";
 

@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import type { Subprocess } from "bun";
 import { reasonOf } from "../log.ts";
-import { isIgnored, withOpenFilesLimit } from "../process.ts";
+import { isIgnored, withOpenFilesLimit } from "../system/process.ts";
 import { findProgram, requireExecutable, startError } from "./path.ts";
 
 /** How a program ended. */

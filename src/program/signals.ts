@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { inTerminalForeground, isIgnored } from "../process.ts";
+import { inTerminalForeground, isIgnored } from "../system/process.ts";
 import type { Program } from "./program.ts";
 
 /** The signals that mean something to servers (reload, reopen the logs, upgrade) and not to us. */

@@ -6,7 +6,7 @@ import {
   setReceiveBuffer,
   setSendBuffer,
   unsentBytes,
-} from "../descriptor.ts";
+} from "../system/sockets.ts";
 
 /** What only the kernel knows of a socket or can do with one; unit tests play it. The functions are documented in sockets.ts. */
 export const kernel = {

@@ -1,8 +1,8 @@
 import type { SocketHandler, SocketListener } from "bun";
 import type { ListeningSocket } from "../activation/activation.ts";
 import { formatAddress } from "../address.ts";
-import { closeDescriptor, duplicate, setBacklog } from "../descriptor.ts";
 import { log, reasonOf } from "../log.ts";
+import { closeDescriptor, duplicate, setBacklog } from "../system/sockets.ts";
 import type { Side } from "./side.ts";
 
 /** As long a queue as the kernel grants: it caps this by net.core.somaxconn or kern.ipc.somaxconn. */

@@ -1,9 +1,9 @@
 import { isIP } from "node:net";
 import type { Socket, SocketHandler } from "bun";
 import { type Address, formatAddress, lookUpHost } from "../address.ts";
-import { connectUnix } from "../descriptor.ts";
-import { platform } from "../libc.ts";
-import { encodeAddress, type SocketName } from "../sockaddr.ts";
+import { platform } from "../system/libc.ts";
+import { encodeAddress, type SocketName } from "../system/sockaddr.ts";
+import { connectUnix } from "../system/sockets.ts";
 
 /** An address that can be connected to: a target may have several. */
 export type BackendAddress = { kind: "unix"; path: SocketName } | { kind: "ip"; hostname: string; port: number };

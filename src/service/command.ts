@@ -1,5 +1,5 @@
 import { UserError } from "../log.ts";
-import type { Flags } from "../options.ts";
+import type { Flags } from "../settings/options.ts";
 import { describeService, parseLabel, type ServiceDescription } from "./description.ts";
 import { type ServiceFlagName, type ServiceFlags, serviceFlags } from "./flags.ts";
 

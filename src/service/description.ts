@@ -1,9 +1,9 @@
 import { isIP } from "node:net";
 import { parsePort, parseTcpAddress } from "../address.ts";
-import { type ProgramCommand, readCommandLine, refuseMissingTargets } from "../command-line.ts";
 import { quote, UserError } from "../log.ts";
-import { defaultSocketNames, type Flags, type OptionName, options, type Settings } from "../options.ts";
-import { variableProblem } from "./check-settings.ts";
+import { type ProgramCommand, readCommandLine, refuseMissingTargets } from "../settings/command-line.ts";
+import { defaultSocketNames, type Flags, type OptionName, options, type Settings } from "../settings/options.ts";
+import { variableProblem } from "./check/settings.ts";
 import { type ServiceFlags, serviceFlags } from "./flags.ts";
 import { socketNames } from "./socket-names.ts";
 

@@ -1,6 +1,6 @@
-import type { Settings } from "../options.ts";
-import type { Dictionary } from "./plist.ts";
-import { own } from "./subject.ts";
+import type { Settings } from "../settings/options.ts";
+import { own } from "./check/inspection.ts";
+import type { Dictionary } from "./plist/plist.ts";
 
 /**
  * Seconds from SIGTERM to SIGKILL where a plist has no ExitTimeOut: `launchctl print` says `exit timeout = 5` of such

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import type { ProgramCommand } from "../command-line.ts";
+import type { ProgramCommand } from "../settings/command-line.ts";
 import type { ServiceDescription } from "./description.ts";
 import { neededExitTimeout } from "./exit-timeout.ts";
-import type { Dictionary } from "./plist.ts";
+import type { Dictionary } from "./plist/plist.ts";
 
 /** Where relative paths are taken from, and where this program lies. */
 export interface Origin {

@@ -1,20 +1,20 @@
 import { closeSync, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { formatAddress } from "../address.ts";
 import { log, reasonOf, UserError } from "../log.ts";
-import { checkPlist, type Examination, kindOf } from "./check.ts";
+import { checkPlist, type Examination, kindOf } from "./check/check.ts";
+import { own } from "./check/inspection.ts";
+import { thisMachine } from "./check/machine.ts";
+import { count, plural, report, reportJson } from "./check/report.ts";
 import type { ServiceCommand } from "./command.ts";
 import type { ServiceDescription } from "./description.ts";
-import { install, installationSteps } from "./install.ts";
-import { plistPath } from "./installed.ts";
+import { daemons, hasLaunchd, launchctl as launchctlProgram, placeFor } from "./install/domain.ts";
+import { install, installationSteps } from "./install/install.ts";
+import { plistPath } from "./install/installed.ts";
+import { Launchctl } from "./install/launchctl.ts";
+import { contactsOf } from "./install/probe.ts";
+import { uninstall } from "./install/uninstall.ts";
 import { jobOf, ownPath } from "./job.ts";
-import { contactsOf } from "./knock.ts";
-import { Launchctl } from "./launchctl.ts";
-import { thisMachine } from "./machine.ts";
-import { daemons, hasLaunchd, launchctl as launchctlProgram, placeFor } from "./places.ts";
-import { maxBytes, writePlist } from "./plist.ts";
-import { count, plural, report, reportJson } from "./report.ts";
-import { own } from "./subject.ts";
-import { uninstall } from "./uninstall.ts";
+import { maxBytes, writePlist } from "./plist/plist.ts";
 
 /** How this process was called, and by whom. */
 export interface Caller {

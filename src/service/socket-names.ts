@@ -1,4 +1,4 @@
-import type { Settings } from "../options.ts";
+import type { Settings } from "../settings/options.ts";
 
 /** The names that launchd will be asked for, exactly these; null where the first of the usual names does. */
 export function socketNames({ route, socketName }: Settings): string[] | null {

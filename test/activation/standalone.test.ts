@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bindAddresses, removeSocketFiles } from "../../src/activation/standalone.ts";
 import { type Address, formatAddress, parseAddress } from "../../src/address.ts";
-import { closeDescriptor, describe as describeDescriptor } from "../../src/descriptor.ts";
 import { UserError } from "../../src/log.ts";
-import { freeDescriptors } from "../../src/process.ts";
+import { freeDescriptors } from "../../src/system/process.ts";
+import { closeDescriptor, describe as describeDescriptor } from "../../src/system/sockets.ts";
 
 const parse = (text: string) => parseAddress(text, { portZero: true });
 

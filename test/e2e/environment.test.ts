@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { options } from "../../src/options.ts";
+import { options } from "../../src/settings/options.ts";
 import { Calls } from "../support/calls.ts";
 import { anyText, checkAsync } from "../support/property.ts";
 

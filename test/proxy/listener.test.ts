@@ -2,9 +2,9 @@ import { afterEach, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import type { Socket, SocketHandler } from "bun";
 import type { Address } from "../../src/address.ts";
-import { bindListener, describe } from "../../src/descriptor.ts";
 import { Listener } from "../../src/proxy/listener.ts";
 import type { Side } from "../../src/proxy/side.ts";
+import { bindListener, describe } from "../../src/system/sockets.ts";
 import { Client } from "../support/client.ts";
 import { waitFor } from "../support/wait.ts";
 

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Address } from "../../src/address.ts";
-import { bindListener, describe as inspect } from "../../src/descriptor.ts";
 import { log } from "../../src/log.ts";
 import { Relay } from "../../src/proxy/relay.ts";
+import { bindListener, describe as inspect } from "../../src/system/sockets.ts";
 import { connectionOf } from "../support/scripted-peer.ts";
 import { seed } from "../support/seed.ts";
 

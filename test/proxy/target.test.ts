@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { platform } from "../../src/libc.ts";
 import { explainFailure, explainWait, knownAddresses, lookUp } from "../../src/proxy/target.ts";
-import { encodeAddress } from "../../src/sockaddr.ts";
+import { platform } from "../../src/system/libc.ts";
+import { encodeAddress } from "../../src/system/sockaddr.ts";
 
 const ip = (hostname: string) => ({ kind: "ip" as const, hostname, port: 80 });
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { documents } from "../../scripts/document.ts";
 import { help } from "../../src/cli.ts";
-import { options } from "../../src/options.ts";
 import { serviceFlags } from "../../src/service/flags.ts";
+import { options } from "../../src/settings/options.ts";
 
 describe("the tables of settings and flags", () => {
   test.each(Object.entries(documents))("stand in %s as options.ts and flags.ts have it", async (path, update) => {

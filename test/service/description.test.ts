@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { settingFlags, splitCommandLine } from "../../src/command-line.ts";
 import { readServiceCommand } from "../../src/service/command.ts";
 import { parseLabel, type ServiceDescription } from "../../src/service/description.ts";
 import { serviceFlags } from "../../src/service/flags.ts";
+import { settingFlags, splitCommandLine } from "../../src/settings/command-line.ts";
 
 function read(...args: string[]) {
   const { flags, rest } = splitCommandLine(args, { ...settingFlags, ...serviceFlags });

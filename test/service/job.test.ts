@@ -3,10 +3,10 @@ import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { readCommandLine, settingFlags, splitCommandLine } from "../../src/command-line.ts";
 import { describeService } from "../../src/service/description.ts";
 import { serviceFlags } from "../../src/service/flags.ts";
 import { jobOf, ownPath } from "../../src/service/job.ts";
+import { readCommandLine, settingFlags, splitCommandLine } from "../../src/settings/command-line.ts";
 
 const origin = { folder: "/home/sam", self: "/usr/local/sbin/launch_socket_server" };
 

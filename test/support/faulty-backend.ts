@@ -1,6 +1,6 @@
 import type { Socket } from "bun";
 import { type Address, parseAddress } from "../../src/address.ts";
-import { bindListener, closeDescriptor, duplicate, setBacklog, unsentBytes } from "../../src/descriptor.ts";
+import { bindListener, closeDescriptor, duplicate, setBacklog, unsentBytes } from "../../src/system/sockets.ts";
 import { bytesFrom } from "./stream.ts";
 
 /** What a client asks of the backend, as one line of JSON before whatever else it sends. */

@@ -1,0 +1,99 @@
+import { isIP } from "node:net";
+import { formatAddress } from "../../address.ts";
+import { quote } from "../../log.ts";
+import { findOwnListener } from "../../proxy/forwarding-loop.ts";
+import { ipv6Bytes } from "../../system/sockaddr.ts";
+import type { Dictionary } from "../plist/plist.ts";
+import type { Subject } from "./inspection.ts";
+
+/** One address that launchd binds for an entry. */
+export interface Bound {
+  key: string;
+  protocol: "stream" | "dgram";
+  address: string;
+  port: number;
+}
+
+const wildcards = ["0.0.0.0", canonical("::")];
+
+/** Returns the addresses that launchd binds. */
+export async function checkNode(subject: Subject, key: string, entry: Dictionary): Promise<string[]> {
+  const path = `${key}.SockNodeName`;
+  const node = subject.text("SockNodeName", entry, path);
+  const { SockFamily } = entry;
+  const family = typeof SockFamily === "string" ? SockFamily.toLowerCase() : "";
+  const ofFamily = (address: string) =>
+    (family !== "ipv4" || isIP(address) === 4) && (!family.startsWith("ipv6") || isIP(address) === 6);
+  if (node === undefined || node === "") {
+    subject.note(
+      path,
+      "it is missing, so that the port is open to the whole network",
+      "add 127.0.0.1 if it need not be",
+    );
+    return ["0.0.0.0", "::"].filter(ofFamily);
+  }
+  const addresses = isIP(node) === 0 ? await subject.machine.lookUp(node) : [node];
+  if (addresses.length === 0) {
+    subject.error(path, `the host ${quote(node)} is unknown`, "write an IP address of this machine");
+    return [];
+  }
+  if (!addresses.some(ofFamily)) {
+    subject.error(path, `${node} has no address of the family ${SockFamily}`, "leave SockFamily out");
+    return [];
+  }
+  const isHere = hereIs(subject.machine.addresses());
+  const here = addresses.filter(ofFamily).filter(isHere);
+  if (here.length === 0) {
+    const which = addresses.includes(node) ? node : `${node} (${addresses.join(", ")})`;
+    const why = `${which} is not an address of this machine, so that launchd cannot bind it`;
+    subject.error(path, why, "write one of its own, or 127.0.0.1");
+  } else if (here.some((address) => wildcards.includes(canonical(address)))) {
+    subject.note(path, "the port is open to the whole network", "write 127.0.0.1 if it need not be");
+  }
+  return here;
+}
+
+/** launchd binds the first of two equal addresses, and the other not. */
+export function checkTwins(subject: Subject, bound: Bound[]): void {
+  const first = new Map<string, string>();
+  const told = new Set<string>();
+  for (const { key, protocol, address, port } of bound) {
+    const name = `${protocol} ${canonical(address)} ${port}`;
+    const twin = first.get(name);
+    first.set(name, twin ?? key);
+    if (twin === undefined || told.has(key)) continue;
+    told.add(key);
+    subject.error(
+      key,
+      `it has the same address and port as ${twin}, so that launchd can bind only one of them`,
+      "leave one out",
+    );
+  }
+}
+
+/** A target that is one of the job's own sockets would be connected to for ever. */
+export async function checkLoops(subject: Subject, bound: Bound[]): Promise<void> {
+  const { settings } = subject;
+  if (settings === null) return;
+  const targets = settings.route.length > 0 ? settings.route.map(({ target }) => target) : [settings.tcpAddress];
+  const sockets = bound.map(({ address, port }) => ({ address: { kind: "tcp", host: address, port } as const }));
+  for (const target of targets) {
+    const own = target && (await findOwnListener(target, sockets));
+    if (!target || !own) continue;
+    const why = `the target ${formatAddress(target)} is ${formatAddress(own)}, which launchd binds for this job`;
+    subject.error("EnvironmentVariables", why, "give the server an address of its own");
+  }
+}
+
+/** Whether an address is one of those, or is any address of this machine. */
+function hereIs(addresses: string[]): (address: string) => boolean {
+  const known = [...addresses.map(canonical), ...wildcards];
+  // On Linux all of 127.0.0.0/8 is this machine; on a Mac only what an interface has.
+  const isLoopback = (address: string) => process.platform !== "darwin" && address.startsWith("127.");
+  return (address) => known.includes(canonical(address)) || isLoopback(address);
+}
+
+/** One spelling for each address. */
+function canonical(address: string): string {
+  return isIP(address) === 6 ? ipv6Bytes(address).join(":") : address;
+}

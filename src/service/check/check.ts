@@ -1,0 +1,58 @@
+import type { Stats } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
+import { UserError } from "../../log.ts";
+import type { Settings } from "../../settings/options.ts";
+import { type Dictionary, readPlist } from "../plist/plist.ts";
+import { checkFiles } from "./files.ts";
+import { checkIdentity } from "./identity.ts";
+import { type Finding, Subject } from "./inspection.ts";
+import { checkLifetime } from "./lifetime.ts";
+import { type Machine, thisMachine } from "./machine.ts";
+import { checkProgram } from "./program.ts";
+import { checkSettings } from "./settings.ts";
+import { checkSockets } from "./sockets.ts";
+
+export type { Finding } from "./inspection.ts";
+
+/** A property list as it lies, or is to lie, on disk. */
+export interface PlistFile {
+  path: string;
+  bytes: Uint8Array;
+  /** Its owner and permissions; null where they do not matter. */
+  stats: Stats | null;
+  /** The system's daemons run as root unless told otherwise; a user's agents run as that user. */
+  kind: "daemon" | "agent";
+}
+
+/** A file in a folder `LaunchAgents` is an agent's; anywhere else it is judged as a daemon's, which asks more of it. */
+export function kindOf(path: string): "daemon" | "agent" {
+  return basename(dirname(resolve(path))) === "LaunchAgents" ? "agent" : "daemon";
+}
+
+/** What the checks have found, and what they read on the way; null where it could not be read. */
+export interface Examination {
+  findings: Finding[];
+  job: Dictionary | null;
+  settings: Settings | null;
+}
+
+/** Lists all that launchd or this program would stumble over. Changes nothing. */
+export async function checkPlist(file: PlistFile, machine: Machine = thisMachine): Promise<Examination> {
+  let job: Dictionary;
+  try {
+    job = readPlist(file.bytes);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const why = `it is not a property list: ${error.message}`;
+    const finding: Finding = { severity: "error", key: "file", why, mend: "begin with what --print-plist writes" };
+    return { findings: [finding], job: null, settings: null };
+  }
+  const subject = new Subject(job, file.kind, machine);
+  checkIdentity(subject, file);
+  checkSettings(subject);
+  checkProgram(subject);
+  await checkSockets(subject);
+  checkFiles(subject);
+  checkLifetime(subject);
+  return { findings: subject.findings, job, settings: subject.settings };
+}

@@ -1,0 +1,36 @@
+import { onOneLine } from "../../log.ts";
+import type { Finding } from "./inspection.ts";
+
+const colours = { error: "\x1b[31m", note: "\x1b[33m" } as const;
+
+/** How many findings are errors, and how many notes. */
+export function count(findings: Finding[]): { errors: number; notes: number } {
+  const errors = findings.filter(({ severity }) => severity === "error").length;
+  return { errors, notes: findings.length - errors };
+}
+
+/** One line for each finding, errors first, and one that counts them. */
+export function report(file: string, findings: Finding[], colour: boolean): string {
+  const paint = (severity: Finding["severity"]) => (colour ? `${colours[severity]}${severity}\x1b[0m` : severity);
+  const lines = inOrder(findings).map(
+    ({ severity, key, why, mend }) => `${paint(severity)}: ${onOneLine(`${key}: ${why}; ${mend}`)}`,
+  );
+  const { errors, notes } = count(findings);
+  return [...lines, `${onOneLine(file)}: ${plural(errors, "error")}, ${plural(notes, "note")}`].join("\n");
+}
+
+/** The same for programs. */
+export function reportJson(file: string, findings: Finding[]): string {
+  return JSON.stringify({ file, ...count(findings), findings: inOrder(findings) }, null, 2);
+}
+
+export function plural(number: number, word: string): string {
+  return `${number} ${word}${number === 1 ? "" : "s"}`;
+}
+
+function inOrder(findings: Finding[]): Finding[] {
+  return [
+    ...findings.filter(({ severity }) => severity === "error"),
+    ...findings.filter(({ severity }) => severity === "note"),
+  ];
+}

@@ -1,0 +1,131 @@
+import { existsSync, rmSync } from "node:fs";
+import { formatAddress } from "../../address.ts";
+import { UserError } from "../../log.ts";
+import type { Settings } from "../../settings/options.ts";
+import { own } from "../check/inspection.ts";
+import type { Dictionary } from "../plist/plist.ts";
+import type { Place } from "./domain.ts";
+import { type Installed, isUnchanged, lookAt, stopPatience } from "./installed.ts";
+import { type KeptFile, keepFile, replacedName } from "./kept-file.ts";
+import type { Launchctl } from "./launchctl.ts";
+import { startService, stopService, waitUntilUp } from "./lifecycle.ts";
+import { type Foreign, foreign } from "./ownership.ts";
+import { contactsOf } from "./probe.ts";
+import { type StagedFile, stageFile } from "./staged-file.ts";
+
+/** A service that has passed the checks: exactly these bytes are installed. */
+export interface Installable {
+  label: string;
+  bytes: Uint8Array;
+  job: Dictionary;
+  settings: Settings;
+  /** May it take the place of what is not ours? */
+  replace: boolean;
+}
+
+/** What an installation has taken the place of, where that was not ours. */
+export interface Replaced {
+  /** The new name of the plist that was at our place; null if there was none, or ours. */
+  kept: string | null;
+  /** The plist elsewhere that launchd had loaded the label from; null if it had not. */
+  elsewhere: string | null;
+}
+
+/** The commands and files of an installation, in words, for --dry-run. Throws a UserError where it would be refused. */
+export async function installationSteps(service: Installable, place: Place, launchctl: Launchctl): Promise<string[]> {
+  const { label, job, settings } = service;
+  const before = await lookAt(label, place, launchctl);
+  const { path, loaded, file } = before;
+  const theirs = refuseForeign(before, service.replace);
+  const [contact] = contactsOf(job, settings);
+  const owner = place.kind === "daemon" ? "root:wheel, " : "";
+  return [
+    ...(loaded === null ? [] : [`launchctl bootout ${place.domain}/${label}`]),
+    ...(theirs !== null && file !== null ? [`keep ${path} as ${replacedName(path)}`] : []),
+    `${file === null ? "write" : "replace"} ${path} (${owner}mode 0644)`,
+    `launchctl enable ${place.domain}/${label}`,
+    `launchctl bootstrap ${place.domain} ${path}`,
+    ...(contact === undefined ? [] : [`connect to ${formatAddress(contact)}`]),
+  ];
+}
+
+/**
+ * Puts the plist in its place, has launchd run it, and waits until it does. When it does not come up, or the signal
+ * aborts, all is put back as it was. Throws a UserError; nothing is changed then where the place is somebody else's.
+ */
+export async function install(
+  service: Installable,
+  place: Place,
+  launchctl: Launchctl,
+  signal: AbortSignal,
+): Promise<Replaced> {
+  const { label, bytes, job, settings } = service;
+  const before = await lookAt(label, place, launchctl);
+  const { path, loaded, file } = before;
+  const theirs = refuseForeign(before, service.replace);
+  const staged = stageFile(path, bytes, place.kind === "daemon" ? { uid: 0, gid: 0 } : null);
+  let kept: KeptFile | null = null;
+  try {
+    if (loaded !== null) await stopService(launchctl, label, stopPatience(loaded, file?.job ?? null), signal);
+    // That may have taken a while.
+    if (file !== null) kept = keepFile(path, file.stats, { replaced: theirs !== null });
+    else if (!isUnchanged(path, undefined)) throw new UserError(`${path} has come meanwhile`);
+    staged.commit();
+    await startService(launchctl, label, path, signal);
+    await waitUntilUp(launchctl, label, contactsOf(job, settings)[0] ?? null, signal);
+  } catch (error) {
+    const after = await putBack(before, kept, staged, launchctl, stopPatience(null, job));
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`cannot install ${label}: ${error.message}; ${after}${logAdvice(job)}`);
+  } finally {
+    staged.discard();
+  }
+  const elsewhere = theirs !== null && loaded?.path !== undefined && loaded.path !== path ? loaded.path : null;
+  if (theirs !== null) return { kept: kept?.name ?? null, elsewhere };
+  kept?.discard();
+  return { kept: null, elsewhere: null };
+}
+
+/** Returns what is somebody else's and may be replaced; null for what is ours. Throws a UserError. */
+function refuseForeign(before: Installed, replace: boolean): Foreign | null {
+  const theirs = foreign(before);
+  if (theirs === null || (theirs.replaceable && replace)) return theirs;
+  const advice = theirs.replaceable ? ", or take its place with --replace" : "";
+  throw new UserError(`cannot install ${before.label}: ${theirs.why}; choose another label${advice}`);
+}
+
+/** Returns what has become of it, for a sentence. */
+async function putBack(
+  before: Installed,
+  kept: KeptFile | null,
+  staged: StagedFile,
+  launchctl: Launchctl,
+  patience: number,
+): Promise<string> {
+  const { label, path, loaded, file, disabled } = before;
+  try {
+    if (staged.committed) {
+      if ((await launchctl.print(label)) !== null) await stopService(launchctl, label, patience);
+      if (kept === null) rmSync(path, { force: true });
+      else kept.restore();
+    } else {
+      kept?.discard();
+    }
+    if (loaded?.path === undefined) return file === null ? "nothing is installed" : "the file that was there is back";
+    if (!existsSync(loaded.path))
+      return `the service that was there is not back: its plist ${loaded.path} was gone before`;
+    if ((await launchctl.print(label)) === null) await startService(launchctl, label, loaded.path);
+    return "the service that was there is back";
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return `what was there before could not be put back: ${error.message}`;
+  } finally {
+    // Loading takes enabling; what somebody has disabled must not come up at the next start.
+    if (disabled) await launchctl.disable(label);
+  }
+}
+
+function logAdvice(job: Dictionary): string {
+  const log = own(job, "StandardErrorPath");
+  return typeof log === "string" ? `; see ${log}` : "; name a log by --log to see why";
+}

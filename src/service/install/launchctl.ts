@@ -1,0 +1,143 @@
+import { reasonOf, UserError } from "../../log.ts";
+
+/** What `launchctl print` tells of a service that launchd knows. */
+export interface ServiceState {
+  /** The plist that it was loaded from; other origins stand in parentheses: `(submitted by smd.340)`. */
+  path: string | undefined;
+  /** The program that launchd runs. */
+  program: string | undefined;
+  /** Null while it does not run. */
+  pid: number | null;
+  /** How its last run ended, to stand behind "it ended"; null before its first end. */
+  lastEnd: string | null;
+  /** Seconds from SIGTERM to SIGKILL; null where launchctl does not say. */
+  exitTimeout: number | null;
+}
+
+/** How a call of launchctl ended. */
+export interface Outcome {
+  status: number;
+  /** Its words, for a sentence. */
+  text: string;
+}
+
+/**
+ * Exit codes of launchctl(1): errno's of macOS (xnu's bsd/sys/errno.h), or launchd's own from 100 on, which
+ * `launchctl error CODE` names. EIO stands for nearly everything, also for a label that launchd has not let go of yet.
+ */
+export const ESRCH = 3;
+export const EIO = 5;
+export const EINPROGRESS = 36;
+export const EALREADY = 37;
+/** "Could not find specified service". */
+const serviceUnknown = 113;
+/** "Could not find specified domain", and "Domain does not support specified action": by ssh either comes. */
+const domainUnknown = [112, 125];
+
+/** The services of one domain, `system` or `gui/UID`, as launchctl(1) shows and changes them. */
+export class Launchctl {
+  constructor(
+    readonly program: string,
+    readonly domain: string,
+  ) {}
+
+  /** Null when launchd has no such service. Throws a UserError when it cannot be asked. */
+  async print(label: string): Promise<ServiceState | null> {
+    const { status, text } = await this.run("print", `${this.domain}/${label}`);
+    if (status === 0) return readState(text);
+    if (status === serviceUnknown) return null;
+    if (domainUnknown.includes(status)) {
+      throw new UserError(
+        `cannot reach launchd's ${this.domain}: nobody is logged in as this user at the Mac's screen; log in there, or use sudo to install a daemon`,
+      );
+    }
+    throw new UserError(`cannot ask launchd for ${label}: ${text} (launchctl print: exit status ${status})`);
+  }
+
+  bootstrap(path: string): Promise<Outcome> {
+    return this.run("bootstrap", this.domain, path);
+  }
+
+  bootout(label: string): Promise<Outcome> {
+    return this.run("bootout", `${this.domain}/${label}`);
+  }
+
+  enable(label: string): Promise<Outcome> {
+    return this.run("enable", `${this.domain}/${label}`);
+  }
+
+  disable(label: string): Promise<Outcome> {
+    return this.run("disable", `${this.domain}/${label}`);
+  }
+
+  /**
+   * Has somebody disabled the label? launchd remembers it whether or not there is a service, and prints a line
+   * `"LABEL" => disabled` (true before macOS 13). False where it does not say.
+   */
+  async isDisabled(label: string): Promise<boolean> {
+    const { status, text } = await this.run("print-disabled", this.domain);
+    const line = text.split("\n").find((line) => line.trim().startsWith(`"${label}" => `));
+    return status === 0 && line !== undefined && /(disabled|true)$/.test(line);
+  }
+
+  private async run(...args: string[]): Promise<Outcome> {
+    try {
+      const child = Bun.spawn([this.program, ...args], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+      const [stdout, stderr, status] = await Promise.all([
+        new Response(child.stdout).text(),
+        new Response(child.stderr).text(),
+        child.exited,
+      ]);
+      // Its second line advises to try again as root.
+      const text =
+        status === 0
+          ? stdout
+          : stderr
+              .trim()
+              .split("\n")
+              .filter((line) => !/^(Bad request|Try re-)/.test(line))
+              .join(" ");
+      return { status, text };
+    } catch (error) {
+      throw new UserError(`cannot run ${this.program}: ${reasonOf(error)}; it belongs to macOS`);
+    }
+  }
+}
+
+/**
+ * Reads what launchctl prints of a service. That is for people and differs between versions of macOS; the lines that are
+ * read here have stayed from macOS 13 to 26. Those of the outermost level have one tab, and a block between them ends
+ * with a brace behind one tab: a line inside it says nothing of the service, whatever it looks like (an environment may
+ * hold a value of several lines).
+ */
+export function readState(text: string): ServiceState {
+  const values = new Map<string, string>();
+  let block: string | null = null;
+  for (const line of text.split("\n")) {
+    if (block !== null) {
+      if (line === "\t}" || line === "\t]") block = null;
+      else if (block === "arguments" && !values.has(block)) values.set(block, line.trim());
+      continue;
+    }
+    const [, key = "", value = ""] = line.match(/^\t([^\t=]+) =>? (.*)$/) ?? [];
+    if (value === "{" || value === "[") block = key;
+    else if (key !== "" && !values.has(key)) values.set(key, value);
+  }
+  const number = (key: string) => {
+    const found = Number.parseInt(values.get(key) ?? "", 10);
+    return Number.isNaN(found) ? null : found;
+  };
+  return {
+    path: values.get("path"),
+    program: values.get("program") ?? values.get("arguments"),
+    pid: number("pid"),
+    lastEnd: lastEnd(values.get("last terminating signal"), values.get("last exit code")),
+    exitTimeout: number("exit timeout"),
+  };
+}
+
+/** A run that a signal has ended has a line of its own (`Killed: 9`), in place of the one for the exit code. */
+function lastEnd(signal: string | undefined, code: string | undefined): string | null {
+  if (signal !== undefined) return `by the signal ${signal}`;
+  return code !== undefined && /^\d/.test(code) ? `with status ${code}` : null;
+}

@@ -1,0 +1,56 @@
+import { rmSync } from "node:fs";
+import { UserError } from "../../log.ts";
+import type { Place } from "./domain.ts";
+import { isUnchanged, lookAt, stopPatience } from "./installed.ts";
+import { replacedFiles } from "./kept-file.ts";
+import type { Launchctl } from "./launchctl.ts";
+import { stopService } from "./lifecycle.ts";
+import { foreign } from "./ownership.ts";
+
+/** What an uninstallation does. */
+export interface Uninstallation {
+  /** Its commands and files, in words. */
+  steps: string[];
+  /** The plists that --replace has kept, which stay. */
+  kept: string[];
+}
+
+/** Stops a service of ours and removes its plist, unless `dryRun`. Throws a UserError, also for what is not ours. */
+export async function uninstall(
+  label: string,
+  place: Place,
+  launchctl: Launchctl,
+  dryRun: boolean,
+): Promise<Uninstallation> {
+  const before = await lookAt(label, place, launchctl);
+  const { path, loaded, file } = before;
+  const refuse = (why: string) => {
+    throw new UserError(`cannot uninstall ${label}: ${why}`);
+  };
+  if (file === null && loaded === null) {
+    const other = place.kind === "daemon" ? "an agent is its user's to uninstall, without sudo" : "a daemon takes sudo";
+    refuse(`there is no ${path}, and launchd knows no such service; ${other}`);
+  }
+  const theirs = foreign(before);
+  if (theirs !== null) {
+    const byHand = loaded === null ? "remove it by hand" : `use launchctl bootout ${place.domain}/${label}`;
+    refuse(`${theirs.why}; ${theirs.replaceable ? `${byHand} if that is meant` : "it is left alone"}`);
+  }
+
+  const steps: string[] = [];
+  if (loaded !== null) {
+    steps.push(`launchctl bootout ${place.domain}/${label}`);
+    if (!dryRun) {
+      await stopService(launchctl, label, stopPatience(loaded, file?.job ?? null)).catch((error) =>
+        error instanceof UserError ? refuse(error.message) : Promise.reject(error),
+      );
+    }
+  }
+  if (file !== null) {
+    steps.push(`remove ${path}`);
+    // The stop may have taken a while.
+    if (!dryRun && !isUnchanged(path, file.stats)) refuse(`${path} has changed meanwhile; look at it, and try again`);
+    if (!dryRun) rmSync(path);
+  }
+  return { steps, kept: replacedFiles(path) };
+}

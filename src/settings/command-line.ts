@@ -1,0 +1,104 @@
+import { UserError } from "../log.ts";
+import { type Flags, options, readSettings, type Settings, type SocketSource } from "./options.ts";
+
+/** A flag as it is written: without `--`; `value` is the form of what stands behind it, none for a switch. */
+export interface FlagForm {
+  flag: string;
+  value?: string;
+  /** Nothing behind this one is read, as behind `--help`. */
+  last?: true;
+}
+
+/** A command line of ours, split but not checked yet. */
+export interface SplitCommandLine<Name extends string> {
+  /** The texts given for each flag; a switch that was given has the text `1`. */
+  flags: Partial<Record<Name, string[]>>;
+  /** The program and its arguments: all that stands behind our flags. */
+  rest: string[];
+}
+
+/** A program and its arguments. */
+export type ProgramCommand = [string, ...string[]];
+
+/**
+ * Splits the arguments (without argv[0]) strictly: only what stands before the program is ours; `--` may end our flags.
+ * Throws a UserError for a flag that is not in the table, a missing value, or a value for a switch.
+ */
+export function splitCommandLine<Name extends string>(
+  args: string[],
+  table: Record<Name, FlagForm>,
+): SplitCommandLine<Name> {
+  const names = new Map(Object.entries<FlagForm>(table).map(([name, { flag }]) => [`--${flag}`, name as Name]));
+  const flags: Partial<Record<Name, string[]>> = {};
+  let index = 0;
+  for (; index < args.length; index++) {
+    const arg = args[index] ?? "";
+    if (arg === "--") {
+      index++;
+      break;
+    }
+    if (arg === "-" || !arg.startsWith("-")) break;
+    const { flag, inline } = splitFlag(arg);
+    const name = names.get(flag);
+    if (name === undefined) {
+      throw new UserError(`cannot use ${flag}: there is no such option; see launch_socket_server --help`);
+    }
+    const { value: form, last } = table[name];
+    if (form === undefined && inline !== undefined) throw new UserError(`cannot use ${arg}: ${flag} takes no value`);
+    const value = form === undefined ? "1" : (inline ?? args[++index]);
+    const isFlag = (text: string) => text === "--" || names.has(splitFlag(text).flag);
+    if (value === undefined || (form !== undefined && inline === undefined && isFlag(value))) {
+      throw new UserError(`cannot use ${flag}: its value is missing; write ${flag} ${form}`);
+    }
+    flags[name] = [...(flags[name] ?? []), value];
+    if (last) return { flags, rest: [] };
+  }
+  return { flags, rest: args.slice(index) };
+}
+
+/**
+ * The settings and the program (null for `-`, which runs none) of a command line that has only settings before the
+ * program; `source` is where the sockets come from. Throws a UserError.
+ */
+export function readCommandLine(
+  { flags, rest }: { flags: Flags; rest: string[] },
+  environment: Record<string, string | undefined>,
+  source: SocketSource = "elsewhere",
+): { settings: Settings; program: ProgramCommand | null } {
+  const settings = readSettings(flags, environment, source);
+  const [program, ...args] = rest;
+  if (program === undefined) {
+    throw new UserError("cannot start: the program is missing; name one behind the options, or - to run none");
+  }
+  if (program === "") {
+    throw new UserError("cannot start: the program's name is empty; name a program, or - to run none");
+  }
+  return { settings, program: program === "-" ? null : [program, ...args] };
+}
+
+/** The settings alone, as the table of flags that a command line may have. */
+export const settingFlags: Record<keyof typeof options, FlagForm> = options;
+
+function splitFlag(text: string): { flag: string; inline?: string } {
+  const at = text.indexOf("=");
+  return at < 0 ? { flag: text } : { flag: text.slice(0, at), inline: text.slice(at + 1) };
+}
+
+/**
+ * Without a program (null) there has to be somewhere for connections to go, and there is nobody who could be told where.
+ * Throws a UserError.
+ */
+export function refuseMissingTargets(program: ProgramCommand | null, settings: Settings): void {
+  if (program !== null) return;
+  if (settings.passSockets)
+    throw new UserError("cannot use --pass-sockets with -: there is no program to pass them to; name one");
+  const missing = settings.route.find(({ target }) => target === null);
+  if (missing !== undefined) {
+    throw new UserError(
+      `cannot use the route ${missing.name}= with -: there is no program to tell a generated path; write a target behind =`,
+    );
+  }
+  if (settings.route.length === 0 && (settings.tcpAddress ?? settings.socketPath) === undefined) {
+    throw new UserError("please set LAUNCH_PROGRAM_TCP_ADDRESS or LAUNCH_PROGRAM_SOCKET_PATH");
+  }
+}

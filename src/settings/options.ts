@@ -1,0 +1,262 @@
+import { parseAddress, parseSocketPath, parseTcpAddress } from "../address.ts";
+import { quote, UserError } from "../log.ts";
+import {
+  parseCount,
+  parseDuration,
+  parseLogLevel,
+  parseName,
+  parseProxyProtocol,
+  parseRoute,
+  parseSwitch,
+} from "./parsers.ts";
+
+/** One setting: how it is written on the command line and in the environment, and how its text becomes a value. */
+interface Option<T> {
+  /** The flag, without `--`. */
+  flag: string;
+  /** The environment variable; a flag wins over it, and an empty one counts as not set. */
+  variable?: string;
+  /** What stands behind the flag, as help and man page show it; none for a switch, whose variable is 1 or 0. */
+  value?: string;
+  /** The text that is read when neither flag nor variable is given. */
+  default?: string;
+  /** That text where the sockets come from launchd, if it is another one there. */
+  launchdDefault?: string;
+  /** May the flag be given more than once? The variable then holds one value, or several with white space between. */
+  repeatable?: "flag" | "words";
+  /** One sentence for help, man page and README. */
+  help: string;
+  /** Throws a UserError which says what would be right. */
+  parse: (text: string) => T;
+}
+
+/** Keeps which of the fields an option has, so that Settings can tell values that are always there from others. */
+const option = <const O extends Option<unknown>>(definition: O) => definition;
+
+/** The one table of settings: flags, variables, help, man page and README all come from it or are checked against it. */
+export const options = {
+  socketName: option({
+    flag: "socket-name",
+    variable: "LAUNCH_DAEMON_SOCKET_NAME",
+    value: "name",
+    repeatable: "flag",
+    help: "The socket's key under Sockets in the plist, or its name for systemd. Default: Socket, else Listeners or listeners; for systemd all sockets.",
+    parse: parseName,
+  }),
+  tcpAddress: option({
+    flag: "tcp-address",
+    variable: "LAUNCH_PROGRAM_TCP_ADDRESS",
+    value: "address",
+    help: "Relay to the program at HOST:PORT, [IPv6]:PORT or :PORT. Of the two variables this one wins over the path.",
+    parse: (text) => parseTcpAddress(text),
+  }),
+  socketPath: option({
+    flag: "socket-path",
+    variable: "LAUNCH_PROGRAM_SOCKET_PATH",
+    value: "path",
+    help: "Relay to the program at this Unix socket. Default: a generated path in a private folder. The program finds the path in the variable.",
+    parse: parseSocketPath,
+  }),
+  route: option({
+    flag: "route",
+    variable: "LAUNCH_DAEMON_ROUTES",
+    value: "name=target",
+    repeatable: "words",
+    help: "Relay the socket of that name to a target of its own; with none behind =, to a generated path in LAUNCH_PROGRAM_SOCKET_PATH_<name>.",
+    parse: parseRoute,
+  }),
+  passSockets: option({
+    flag: "pass-sockets",
+    variable: "LAUNCH_PROGRAM_PASS_SOCKETS",
+    default: "0",
+    help: "Do not relay: become the program, with the sockets at descriptor 3 and up and LISTEN_FDS set.",
+    parse: parseSwitch,
+  }),
+  proxyProtocol: option({
+    flag: "proxy-protocol",
+    variable: "LAUNCH_PROGRAM_PROXY_PROTOCOL",
+    value: "version",
+    help: "Tell the program each client's address by the PROXY protocol, v1 or v2.",
+    parse: parseProxyProtocol,
+  }),
+  connectTimeout: option({
+    flag: "connect-timeout",
+    variable: "LAUNCH_PROGRAM_CONNECT_TIMEOUT",
+    value: "duration",
+    default: "30s",
+    help: "How long a client waits for the program to listen.",
+    parse: parseDuration,
+  }),
+  stopTimeout: option({
+    flag: "stop-timeout",
+    variable: "LAUNCH_PROGRAM_STOP_TIMEOUT",
+    value: "duration",
+    default: "15s",
+    // launchd sends SIGKILL 5 s after SIGTERM where the plist has no ExitTimeOut (service/exit-timeout.ts).
+    launchdDefault: "4s",
+    help: "How long a stop may take before the program is killed; at most half of it waits for transfers. launchd kills after the plist's ExitTimeOut, which has to be a second longer at least.",
+    parse: parseDuration,
+  }),
+  maxConnections: option({
+    flag: "max-connections",
+    variable: "LAUNCH_DAEMON_MAX_CONNECTIONS",
+    value: "number",
+    help: "How many connections may be open; more wait in the kernel. Default: what the limit on open files allows.",
+    parse: parseCount,
+  }),
+  tcpKeepalive: option({
+    flag: "tcp-keepalive",
+    variable: "LAUNCH_DAEMON_TCP_KEEPALIVE",
+    value: "duration",
+    default: "60s",
+    help: "Probe a silent TCP peer after this long; 0 for never.",
+    parse: parseDuration,
+  }),
+  idleTimeout: option({
+    flag: "idle-timeout",
+    variable: "LAUNCH_DAEMON_IDLE_TIMEOUT",
+    value: "duration",
+    default: "0",
+    help: "Close a connection on which nothing moves for this long; 0 for never.",
+    parse: parseDuration,
+  }),
+  exitIdleTime: option({
+    flag: "exit-idle-time",
+    variable: "LAUNCH_DAEMON_EXIT_IDLE_TIME",
+    value: "duration",
+    default: "0",
+    help: "Stop the program and exit when there was no connection for this long; the next one starts both. 0 for never.",
+    parse: parseDuration,
+  }),
+  listen: option({
+    flag: "listen",
+    value: "address",
+    repeatable: "flag",
+    help: "Bind HOST:PORT or a Unix path by itself, without launchd or systemd; for trying things out.",
+    parse: (text) => parseAddress(text, { portZero: true }),
+  }),
+  logLevel: option({
+    flag: "log-level",
+    variable: "LAUNCH_DAEMON_LOG_LEVEL",
+    value: "level",
+    default: "info",
+    help: "How much goes to stderr: error, warn, info, or debug with a line for each connection.",
+    parse: parseLogLevel,
+  }),
+};
+
+/** What the socket is called when nobody says: the original's default, Apple's convention, and what Homebrew writes. */
+export const defaultSocketNames = ["Socket", "Listeners", "listeners"] as const;
+
+export type OptionName = keyof typeof options;
+
+/** Where the sockets come from: some defaults are others under launchd. */
+export type SocketSource = "launchd" | "elsewhere";
+
+/** An option's defaults as help, man page and README show them; undefined where there is none. */
+export function describeDefault({
+  default: text,
+  launchdDefault,
+}: Pick<Option<unknown>, "default" | "launchdDefault">) {
+  return launchdDefault === undefined ? text : `${text}, under launchd ${launchdDefault}`;
+}
+
+type Value<O> = O extends { parse: (text: string) => infer T }
+  ? O extends { repeatable: string }
+    ? T[]
+    : O extends { default: string }
+      ? T
+      : T | undefined
+  : never;
+
+/** The checked value of each option: a list for a repeatable one, undefined where neither given nor with a default. */
+export type Settings = { -readonly [Name in OptionName]: Value<(typeof options)[Name]> };
+
+/** The texts given on the command line, by option. */
+export type Flags = Partial<Record<OptionName, string[]>>;
+
+/**
+ * Turns flags and environment into checked settings: a flag wins over its variable, an empty variable counts as not
+ * set, and a target that is given as a flag wins over both target variables. With `listen` the sockets do not come from
+ * launchd, whatever `source` says. Throws a UserError that names the flag or variable, the value and what would be right.
+ */
+export function readSettings(
+  flags: Flags,
+  environment: Record<string, string | undefined>,
+  source: SocketSource = "elsewhere",
+): Settings {
+  const underLaunchd = source === "launchd" && flags.listen === undefined;
+  const targetIsFlag = flags.tcpAddress !== undefined || flags.socketPath !== undefined;
+  const settings: Partial<Record<OptionName, unknown>> = {};
+  const given = new Map<OptionName, string>();
+  for (const [name, option] of Object.entries(options) as [OptionName, Option<unknown>][]) {
+    const isTarget = name === "tcpAddress" || name === "socketPath";
+    const variable = option.variable && !(targetIsFlag && isTarget) ? environment[option.variable] : undefined;
+    const origin = flags[name] ? `--${option.flag}` : (option.variable ?? "");
+    const texts = flags[name] ?? (variable ? (option.repeatable === "words" ? words(variable) : [variable]) : []);
+    if (texts.length > 0) given.set(name, origin);
+    if (option.repeatable) {
+      settings[name] = texts.map((text) => readValue(option, origin, text));
+    } else {
+      if (texts.length > 1) throw new UserError(`cannot use ${origin} twice: leave one of them out`);
+      const text = texts[0] ?? ((underLaunchd && option.launchdDefault) || option.default);
+      settings[name] = text === undefined ? undefined : readValue(option, origin, text);
+    }
+  }
+  refuseContradictions(given, settings as Settings);
+  return settings as Settings;
+}
+
+/** What would be silently without effect, or undecided, is refused. */
+function refuseContradictions(given: Map<OptionName, string>, { passSockets, route }: Settings): void {
+  const refuse = (name: OptionName, others: OptionName[], why: string) => {
+    const other = others.find((other) => given.has(other));
+    if (other === undefined || !given.has(name)) return;
+    throw new UserError(
+      `cannot use ${given.get(name)} together with ${given.get(other)}: ${why}; leave one of them out`,
+    );
+  };
+  if (given.get("tcpAddress")?.startsWith("--")) {
+    refuse("tcpAddress", given.get("socketPath")?.startsWith("--") ? ["socketPath"] : [], "there is one target");
+  }
+  refuse(
+    "route",
+    ["tcpAddress", "socketPath", "socketName", "listen"],
+    "each route has a name and a target of its own",
+  );
+  if (passSockets) refuse("passSockets", relayOptions, "nothing is relayed when the program gets the sockets");
+  const names = new Set<string>();
+  for (const { name } of route) {
+    if (names.has(name.toUpperCase())) {
+      throw new UserError(`cannot use two routes for "${name}": a socket has one target; leave one of them out`);
+    }
+    names.add(name.toUpperCase());
+  }
+}
+
+/** Settings of the relay: they mean nothing where there is none. */
+const relayOptions: OptionName[] = [
+  "tcpAddress",
+  "socketPath",
+  "route",
+  "proxyProtocol",
+  "connectTimeout",
+  "stopTimeout",
+  "idleTimeout",
+  "tcpKeepalive",
+  "maxConnections",
+  "exitIdleTime",
+];
+
+function words(text: string): string[] {
+  return text.split(/\s+/).filter(Boolean);
+}
+
+function readValue(option: Option<unknown>, origin: string, text: string): unknown {
+  try {
+    return option.parse(text);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`cannot use ${quote(text)} for ${origin}: ${error.message}`);
+  }
+}

@@ -1,0 +1,154 @@
+import { getSystemErrorName } from "node:util";
+import { type Address, formatAddress } from "../address.ts";
+import { constants, errno, libc, linux, platform } from "./libc.ts";
+import { decodeAddress, encodeAddress, type SocketName } from "./sockaddr.ts";
+
+/** What a descriptor is, so far as the relay cares. */
+export type Descriptor =
+  | { kind: "listener"; address: Address }
+  | { kind: "datagram"; address: Address }
+  /** `what` completes "it is …". */
+  | { kind: "unusable"; what: string };
+
+/** Finds out what `fd` is. */
+export function describe(fd: number): Descriptor {
+  const type = getOption(fd, constants.SO_TYPE);
+  if (type === undefined) return { kind: "unusable", what: "no socket" };
+  const address = localAddress(fd);
+  if (address === undefined) return { kind: "unusable", what: "neither a TCP nor a Unix socket" };
+  if (type === constants.SOCK_DGRAM) return { kind: "datagram", address };
+  if (type !== constants.SOCK_STREAM) return { kind: "unusable", what: "neither a stream nor a datagram socket" };
+  // macOS has the constant but answers ENOPROTOOPT (sogetoptlock in xnu's bsd/kern/uipc_socket.c): there it cannot be told.
+  if (getOption(fd, constants.SO_ACCEPTCONN) === 0) {
+    return { kind: "unusable", what: `a socket that does not listen (${formatAddress(address)})` };
+  }
+  return { kind: "listener", address };
+}
+
+/** The caller owns the new descriptor; throws when there is none left. */
+export function duplicate(fd: number): number {
+  const copy = libc.dup(fd);
+  if (copy < 0) throw new Error(`dup: errno ${errno()}`);
+  return copy;
+}
+
+/** Closes a descriptor that no Bun object owns. */
+export function closeDescriptor(fd: number): void {
+  libc.close(fd);
+}
+
+/** Sets the queue of a listening socket; the kernel caps it (net.core.somaxconn, kern.ipc.somaxconn). */
+export function setBacklog(fd: number, backlog: number): void {
+  libc.listen(fd, backlog);
+}
+
+/** The longest that Linux takes, in seconds (MAX_TCP_KEEPIDLE in linux/tcp.h). */
+const longestIdle = 32_767;
+
+/**
+ * Has a TCP peer that is silent for `idle` milliseconds probed each second, ten times, before it counts as gone (tcp(7)).
+ * Bun's own way does nothing for a socket whose data we have ended (1.4.5).
+ */
+export function setKeepAlive(fd: number, idle: number): void {
+  const { SOL_SOCKET, SO_KEEPALIVE, IPPROTO_TCP, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT } = constants;
+  const seconds = Math.min(Math.max(1, Math.round(idle / 1_000)), longestIdle);
+  setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  setOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
+  setOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+  setOption(fd, IPPROTO_TCP, TCP_KEEPCNT, 10);
+}
+
+/** Lets the kernel keep up to `bytes` that are sent and not taken yet; it caps this (net.core.wmem_max, kern.ipc.maxsockbuf). */
+export function setSendBuffer(fd: number, bytes: number): void {
+  setOption(fd, constants.SOL_SOCKET, constants.SO_SNDBUF, bytes);
+}
+
+/**
+ * Whether a Unix socket's peer has gone after it had ended its data, on macOS, where Bun is not told: getpeername(2) fails there
+ * once both directions are down (getpeername in xnu's bsd/kern/uipc_syscalls.c). False on Linux, where Bun is.
+ */
+export function isDisconnected(fd: number): boolean {
+  const name = new Uint8Array(128);
+  return libc.getpeername(fd, name, new Uint32Array([name.length])) !== 0;
+}
+
+/**
+ * Bytes that the peer has not taken yet: not acknowledged over TCP, and on Linux not read by a Unix socket's peer (SIOCOUTQ in
+ * tcp(7) and unix(7); SO_NWRITE on macOS). 0 when it cannot be told, and always for a Unix socket of macOS: SO_NWRITE counts
+ * the sender's buffer (uipc_socket.c), and what is sent lies in the peer's at once (uipc_send in xnu's bsd/kern/uipc_usrreq.c).
+ * There nothing may be concluded from it but that nothing is left to wait for.
+ */
+export function unsentBytes(fd: number): number {
+  if (linux === null) return getOption(fd, constants.SO_NWRITE) ?? 0;
+  const bytes = new Int32Array(1);
+  return linux.ioctl(fd, constants.SIOCOUTQ, bytes) === 0 ? (bytes[0] ?? 0) : 0;
+}
+
+/** Bytes that can be read at once (SIOCINQ in tcp(7) and unix(7); SO_NREAD on macOS); 0 at the end and after an error. */
+export function readableBytes(fd: number): number {
+  if (linux === null) return getOption(fd, constants.SO_NREAD) ?? 0;
+  return linux.ioctl(fd, constants.SIOCINQ, answer) === 0 ? (answer[0] ?? 0) : 0;
+}
+
+/** Reads what waits on a stream socket, at most `length` bytes, into `buffer`; returns how many bytes that were. */
+export function receiveInto(fd: number, buffer: Uint8Array, length: number): number {
+  return libc.recv(fd, buffer, length, 0);
+}
+
+/** Limits what the kernel receives ahead of reads to about `bytes` (SO_RCVBUF in socket(7); Linux doubles it). */
+export function setReceiveBuffer(fd: number, bytes: number): void {
+  setOption(fd, constants.SOL_SOCKET, constants.SO_RCVBUF, bytes);
+}
+
+/** Binds and listens by itself. The caller owns the descriptor. Throws an Error with the system's `errno` and its name as `code`. */
+export function bindListener(address: Address, backlog: number): number {
+  const { family, name } = encodeAddress(address, platform);
+  const fd = libc.socket(family, constants.SOCK_STREAM, 0);
+  if (fd < 0) throw systemError("socket");
+  setOption(fd, constants.SOL_SOCKET, constants.SO_REUSEADDR, 1);
+  if (libc.bind(fd, name, name.length) < 0 || libc.listen(fd, backlog) < 0) {
+    const error = systemError("bind");
+    libc.close(fd);
+    throw error;
+  }
+  return fd;
+}
+
+/**
+ * Connects to a Unix socket, which is done or has failed at once: connect(2) does not wait there (EAGAIN in unix(7) where
+ * the server's queue is full, ECONNREFUSED on macOS). The caller owns the descriptor. Throws an Error with a `code`.
+ */
+export function connectUnix({ family, name }: SocketName): number {
+  const fd = libc.socket(family, constants.SOCK_STREAM | constants.SOCK_NONBLOCK, 0);
+  if (fd < 0) throw systemError("socket");
+  if (libc.connect(fd, name, name.length) < 0) {
+    const error = systemError("connect");
+    libc.close(fd);
+    throw error;
+  }
+  return fd;
+}
+
+const answer = new Int32Array(1);
+
+function setOption(fd: number, level: number, option: number, value: number): void {
+  libc.setsockopt(fd, level, option, new Int32Array([value]), 4);
+}
+
+function getOption(fd: number, option: number): number | undefined {
+  const value = new Int32Array(1);
+  const length = new Uint32Array([4]);
+  return libc.getsockopt(fd, constants.SOL_SOCKET, option, value, length) === 0 ? value[0] : undefined;
+}
+
+function systemError(call: string): Error {
+  const number = errno();
+  return Object.assign(new Error(`${call} failed`), { errno: number, code: getSystemErrorName(-number) });
+}
+
+function localAddress(fd: number): Address | undefined {
+  const name = new Uint8Array(128);
+  const length = new Uint32Array([name.length]);
+  if (libc.getsockname(fd, name, length) !== 0) return undefined;
+  return decodeAddress(name.subarray(0, length[0]), platform);
+}

@@ -1,0 +1,66 @@
+import { describe, expect, test } from "bun:test";
+import { readCommandLine, refuseMissingTargets, splitCommandLine } from "../../src/settings/command-line.ts";
+import { readSettings } from "../../src/settings/options.ts";
+
+const table = {
+  port: { flag: "port", value: "number" },
+  quick: { flag: "quick" },
+  end: { flag: "end", last: true },
+} as const;
+
+describe("splitCommandLine", () => {
+  test("takes flags up to the program, which keeps all that is behind it", () => {
+    const split = splitCommandLine(["--port", "1", "--port=2", "--quick", "server", "--port", "3"], table);
+    expect(split).toEqual({ flags: { port: ["1", "2"], quick: ["1"] }, rest: ["server", "--port", "3"] });
+  });
+
+  test("ends at --, and at a lone -", () => {
+    expect(splitCommandLine(["--", "--port"], table)).toEqual({ flags: {}, rest: ["--port"] });
+    expect(splitCommandLine(["-", "--port"], table)).toEqual({ flags: {}, rest: ["-", "--port"] });
+    expect(splitCommandLine(["--", "--", "x"], table)).toEqual({ flags: {}, rest: ["--", "x"] });
+  });
+
+  test("reads nothing behind a flag that is the last", () => {
+    expect(splitCommandLine(["--end", "--nonsense"], table)).toEqual({ flags: { end: ["1"] }, rest: [] });
+  });
+
+  test.each([
+    [["--prot", "1"], "cannot use --prot: there is no such option; see launch_socket_server --help"],
+    [["-p", "1"], "cannot use -p: there is no such option; see launch_socket_server --help"],
+    [["--port"], "cannot use --port: its value is missing; write --port number"],
+    [["--port", "--quick"], "cannot use --port: its value is missing; write --port number"],
+    [["--port", "--"], "cannot use --port: its value is missing; write --port number"],
+    [["--quick=1"], "cannot use --quick=1: --quick takes no value"],
+  ])("refuses %j", (args, sentence) => {
+    expect(() => splitCommandLine(args, table)).toThrow(sentence);
+  });
+});
+
+describe("readCommandLine", () => {
+  test("gives settings and program, null for -", () => {
+    const target = { LAUNCH_PROGRAM_TCP_ADDRESS: ":8000" };
+    expect(readCommandLine({ flags: {}, rest: ["server", "-x"] }, {}).program).toEqual(["server", "-x"]);
+    expect(readCommandLine({ flags: {}, rest: ["-"] }, target)).toMatchObject({
+      program: null,
+      settings: { tcpAddress: { kind: "tcp", host: "", port: 8000 } },
+    });
+  });
+
+  test.each([
+    [[], {}, "cannot start: the program is missing"],
+    [[""], {}, "cannot start: the program's name is empty"],
+  ])("refuses %j with %j", (rest: string[], environment: Record<string, string>, sentence) => {
+    expect(() => readCommandLine({ flags: {}, rest }, environment)).toThrow(sentence);
+  });
+});
+
+describe("refuseMissingTargets", () => {
+  test.each([
+    [{}, "please set LAUNCH_PROGRAM_TCP_ADDRESS or LAUNCH_PROGRAM_SOCKET_PATH"],
+    [{ LAUNCH_PROGRAM_PASS_SOCKETS: "1" }, "there is no program to pass them to"],
+    [{ LAUNCH_DAEMON_ROUTES: "HTTP=" }, "there is no program to tell a generated path"],
+  ])("refuses %j for -, and for it alone", (environment: Record<string, string>, sentence) => {
+    expect(() => refuseMissingTargets(null, readSettings({}, environment))).toThrow(sentence);
+    refuseMissingTargets(["server"], readSettings({}, environment));
+  });
+});

@@ -1,0 +1,59 @@
+import { describe, expect, test } from "bun:test";
+import { closeSync, openSync } from "node:fs";
+import { constants } from "node:os";
+import { freeDescriptors, isIgnored, withOpenFilesLimit } from "../../src/system/process.ts";
+
+/** The soft and the hard limit, as a process that is started now gets them. */
+const limits = () => Bun.spawnSync(["/bin/sh", "-c", "ulimit -Sn; ulimit -Hn"]).stdout.toString().trim().split("\n");
+
+describe("withOpenFilesLimit", () => {
+  test("sets the soft limit for processes started meanwhile, and not for longer", () => {
+    const [soft, hard] = limits();
+    expect(withOpenFilesLimit(200, limits)).toEqual(["200", hard ?? ""]);
+    expect(limits()).toEqual([soft ?? "", hard ?? ""]);
+  });
+
+  test("stays within the hard limit", () => {
+    const [soft = "", hard = ""] = limits();
+    expect(withOpenFilesLimit(Number.MAX_SAFE_INTEGER, limits)).toEqual([hard, hard]);
+    expect(limits()).toEqual([soft, hard]);
+  });
+
+  test("is over also when the action throws", () => {
+    const before = limits();
+    const fail = () => {
+      throw new Error("thrown");
+    };
+    expect(() => withOpenFilesLimit(200, fail)).toThrow("thrown");
+    expect(limits()).toEqual(before);
+  });
+});
+
+describe("freeDescriptors", () => {
+  test("each open descriptor takes one of the free ones", () => {
+    const free = freeDescriptors();
+    const fds = Array.from({ length: 10 }, () => openSync("/dev/null", "r"));
+    expect(freeDescriptors()).toBe(free - 10);
+    for (const fd of fds) closeSync(fd);
+    expect(freeDescriptors()).toBe(free);
+  });
+
+  test("a lower limit leaves fewer", () => {
+    const free = withOpenFilesLimit(200, freeDescriptors);
+    expect(free).toBeLessThan(200);
+    expect(withOpenFilesLimit(150, freeDescriptors)).toBe(free - 50);
+  });
+});
+
+describe("isIgnored", () => {
+  test("tells an ignored signal from one that is handled or has its default", () => {
+    const { SIGPIPE, SIGUSR2 } = constants.signals;
+    // Bun ignores SIGPIPE.
+    expect(isIgnored(SIGPIPE)).toBe(true);
+    expect(isIgnored(SIGUSR2)).toBe(false);
+    const handler = () => {};
+    process.on("SIGUSR2", handler);
+    expect(isIgnored(SIGUSR2)).toBe(false);
+    process.off("SIGUSR2", handler);
+  });
+});

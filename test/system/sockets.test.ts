@@ -1,0 +1,199 @@
+import { dlopen } from "bun:ffi";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Socket } from "bun";
+import type { Address } from "../../src/address.ts";
+import { platform, systemConstants } from "../../src/system/libc.ts";
+import { freeDescriptors } from "../../src/system/process.ts";
+import {
+  bindListener,
+  closeDescriptor,
+  describe as describeDescriptor,
+  duplicate,
+  setKeepAlive,
+  unsentBytes,
+} from "../../src/system/sockets.ts";
+import { waitFor } from "../support/wait.ts";
+
+const darwin = process.platform === "darwin";
+const tcp = (host: string, port: number): Address => ({ kind: "tcp", host, port });
+const { symbols: libc } = dlopen(darwin ? "/usr/lib/libSystem.B.dylib" : "libc.so.6", {
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
+});
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "descriptor."));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("describe", () => {
+  const use = <T>(fd: number, action: (fd: number) => T): T => {
+    try {
+      return action(fd);
+    } finally {
+      closeDescriptor(fd);
+    }
+  };
+  const [AF_UNIX, AF_INET, SOCK_DGRAM, SOCK_RAW] = [1, 2, 2, 3];
+
+  test("a listener of each family, with its address", () => {
+    use(bindListener(tcp("127.0.0.1", 0), 1), (fd) => {
+      expect(describeDescriptor(fd)).toEqual({
+        kind: "listener",
+        address: { kind: "tcp", host: "127.0.0.1", port: expect.any(Number) },
+      });
+    });
+    use(bindListener(tcp("::1", 0), 1), (fd) => {
+      expect(describeDescriptor(fd)).toMatchObject({ kind: "listener", address: { kind: "tcp", host: "::1" } });
+    });
+    const path = join(folder, "listener");
+    use(bindListener({ kind: "unix", path }, 1), (fd) => {
+      expect(describeDescriptor(fd)).toEqual({ kind: "listener", address: { kind: "unix", path } });
+    });
+  });
+
+  test("what is no listener", () => {
+    const whatIs = (fd: number) => {
+      const found = describeDescriptor(fd);
+      return found.kind === "unusable" ? found.what : found.kind;
+    };
+    expect(whatIs(use(openSync("/dev/null", "r"), (fd) => fd))).toBe("no socket");
+    use(openSync("/dev/null", "r"), (fd) => expect(whatIs(fd)).toBe("no socket"));
+    use(libc.socket(AF_INET, SOCK_DGRAM, 0), (fd) => {
+      expect(describeDescriptor(fd)).toEqual({ kind: "datagram", address: tcp("0.0.0.0", 0) });
+    });
+    use(libc.socket(AF_UNIX, SOCK_DGRAM, 0), (fd) => expect(describeDescriptor(fd).kind).toBe("datagram"));
+    if (darwin) return;
+    use(libc.socket(AF_INET, systemConstants.SOCK_STREAM.linux, 0), (fd) => {
+      expect(whatIs(fd)).toBe("a socket that does not listen (0.0.0.0:0)");
+    });
+    const [AF_NETLINK, SOCK_SEQPACKET] = [16, 5];
+    use(libc.socket(AF_UNIX, SOCK_SEQPACKET, 0), (fd) => {
+      expect(whatIs(fd)).toBe("neither a stream nor a datagram socket");
+    });
+    use(libc.socket(AF_NETLINK, SOCK_RAW, 0), (fd) => expect(whatIs(fd)).toBe("neither a TCP nor a Unix socket"));
+  });
+
+  test.skipIf(darwin)("an abstract Unix socket", () => {
+    const name = `abstract-${process.pid}`;
+    using server = Bun.listen({ unix: `\0${name}`, socket: { data() {} } });
+    expect(describeDescriptor((server as unknown as { fd: number }).fd)).toEqual({
+      kind: "listener",
+      address: { kind: "unix", path: `@${name}` },
+    });
+  });
+});
+
+describe("bindListener", () => {
+  const { EADDRINUSE, EADDRNOTAVAIL, ENOENT } = constants.errno;
+  const errnoOf = (address: Address) => {
+    try {
+      closeDescriptor(bindListener(address, 1));
+      return 0;
+    } catch (error) {
+      return (error as { errno: number }).errno;
+    }
+  };
+
+  test("throws the system's errno, and leaves no descriptor behind", () => {
+    using taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    const free = freeDescriptors();
+    expect(errnoOf(tcp("127.0.0.1", taken.port))).toBe(EADDRINUSE);
+    // 192.0.2.0/24 is for documentation (RFC 5737).
+    expect(errnoOf(tcp("192.0.2.77", 0))).toBe(EADDRNOTAVAIL);
+    expect(errnoOf({ kind: "unix", path: join(folder, "missing", "socket") })).toBe(ENOENT);
+    expect(freeDescriptors()).toBe(free);
+  });
+
+  test("binds again at once where connections were just closed", async () => {
+    const fd = bindListener(tcp("127.0.0.1", 0), 1);
+    const found = describeDescriptor(fd);
+    if (found.kind !== "listener" || found.address.kind !== "tcp") throw new Error("not bound");
+    const { port } = found.address;
+    const server = Bun.listen({ fd, socket: { open: (socket) => void socket.end(), data() {} } });
+    const closed = Promise.withResolvers<void>();
+    await Bun.connect({
+      hostname: "127.0.0.1",
+      port,
+      socket: { close: () => closed.resolve(), data() {} },
+    });
+    await closed.promise;
+    server.stop(true);
+    expect(errnoOf(tcp("127.0.0.1", port))).toBe(0);
+  });
+});
+
+describe("duplicate", () => {
+  test("is another descriptor of the same socket", () => {
+    const fd = bindListener(tcp("127.0.0.1", 0), 1);
+    const copy = duplicate(fd);
+    expect(copy).not.toBe(fd);
+    const before = describeDescriptor(fd);
+    closeDescriptor(fd);
+    expect(describeDescriptor(copy)).toEqual(before);
+    closeDescriptor(copy);
+  });
+
+  test("throws where there is nothing to duplicate", () => {
+    expect(() => duplicate(-1)).toThrow(`dup: errno ${constants.errno.EBADF}`);
+  });
+});
+
+describe("unsentBytes", () => {
+  test("counts what the peer has not taken, over TCP and Linux's Unix sockets, and is 0 once it has", async () => {
+    const addresses: Address[] = [tcp("127.0.0.1", 0), { kind: "unix", path: join(folder, "unsent") }];
+    for (const address of addresses) {
+      const fd = bindListener(address, 1);
+      const found = describeDescriptor(fd);
+      if (found.kind !== "listener") throw new Error("not bound");
+      const accepted = Promise.withResolvers<Socket<undefined>>();
+      const handlers = { open: (socket: Socket<undefined>) => accepted.resolve(socket), data() {} };
+      using _server = Bun.listen({ fd, socket: handlers });
+      const socket = { data() {} };
+      const writer =
+        found.address.kind === "unix"
+          ? await Bun.connect({ unix: found.address.path, socket })
+          : await Bun.connect({ hostname: found.address.host, port: found.address.port, socket });
+      const reader = await accepted.promise;
+      reader.pause();
+      expect(unsentBytes(writer.fd)).toBe(0);
+      const chunk = Buffer.alloc(65_536);
+      while (writer.write(chunk) === chunk.length);
+      // macOS puts what is sent over a Unix socket straight into the peer's buffer.
+      if (found.address.kind === "unix" && platform === "macos") expect(unsentBytes(writer.fd)).toBe(0);
+      else expect(unsentBytes(writer.fd)).toBeGreaterThan(0);
+      reader.resume();
+      await waitFor("all to be taken", () => unsentBytes(writer.fd) === 0);
+      writer.terminate();
+    }
+  });
+
+  test("is 0 for what is no socket", () => {
+    const fd = openSync("/dev/null", "r");
+    expect(unsentBytes(fd)).toBe(0);
+    closeSync(fd);
+  });
+});
+
+test.each([
+  [60_000, 60],
+  [1, 1],
+  [10 ** 9, 32_767],
+])("setKeepAlive(%p ms) probes after %p s, then each second, ten times", (idle, seconds) => {
+  const fd = libc.socket(2, 1, 0);
+  const option = (level: number, name: keyof typeof systemConstants) => {
+    const value = new Int32Array(1);
+    expect(libc.getsockopt(fd, level, systemConstants[name][platform], value, new Uint32Array([4]))).toBe(0);
+    return value[0];
+  };
+  setKeepAlive(fd, idle);
+  expect(option(systemConstants.SOL_SOCKET[platform], "SO_KEEPALIVE")).toBeGreaterThan(0);
+  const level = systemConstants.IPPROTO_TCP[platform];
+  const told = (["TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT"] as const).map((name) => option(level, name));
+  expect(told).toEqual([seconds, 1, 10]);
+  closeDescriptor(fd);
+});
