@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
-import { quote, UserError } from "./log.ts";
+import { quote, UserError } from "./errors.ts";
 
 /** A TCP address; an empty `host` is this machine. */
 export interface TcpAddress {

@@ -1,8 +1,9 @@
-import { activate, type ListeningSocket } from "./activation/activation.ts";
+import { activate } from "./activation/activation.ts";
 import { removeSocketFiles } from "./activation/standalone.ts";
 import { withoutSystemdVariables } from "./activation/systemd.ts";
 import { type Address, formatAddress } from "./address.ts";
-import { log, setLogLevel, UserError } from "./log.ts";
+import { UserError } from "./errors.ts";
+import { log, setLogLevel } from "./log.ts";
 import { becomeProgram } from "./program/handoff.ts";
 import { Program } from "./program/program.ts";
 import { Signals } from "./program/signals.ts";
@@ -14,6 +15,7 @@ import { refuseMissingTargets } from "./settings/command-line.ts";
 import type { Settings } from "./settings/options.ts";
 import { finish, stop } from "./shutdown.ts";
 import { freeDescriptors } from "./system/process.ts";
+import type { ListeningSocket } from "./system/sockets.ts";
 
 type Environment = Record<string, string | undefined>;
 

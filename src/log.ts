@@ -1,11 +1,7 @@
 import { writeSync } from "node:fs";
 import { createConsola, LogLevels } from "consola";
+import { onOneLine } from "./errors.ts";
 import { constants, libc } from "./system/libc.ts";
-
-/** Something a person can cause and mend. Its message is a whole sentence; no stack trace is ever shown for it. */
-export class UserError extends Error {
-  override name = "UserError";
-}
 
 /** The levels of `--log-level`, least talkative first. */
 export const logLevels = ["error", "warn", "info", "debug"] as const;
@@ -42,28 +38,9 @@ export function setLogLevel(level: LogLevel): void {
   log.level = LogLevels[level];
 }
 
-/** Text from outside as it stands in a sentence: quoted, and the middle of a long one left out. */
-export function quote(text: string): string {
-  return JSON.stringify(text.length <= 120 ? text : `${text.slice(0, 80)}…${text.slice(-20)}`);
-}
-
 /** A defect keeps its stack. */
 function textOf(part: unknown): string {
   return part instanceof Error ? (part.stack ?? part.message) : onOneLine(String(part));
-}
-
-/** An error's code (`ENOENT`) or else its message, to stand in a sentence. */
-export function reasonOf(error: unknown): string {
-  const { code, message } = error as { code?: string; message?: string };
-  return code ?? message ?? String(error);
-}
-
-/** Names and paths from outside must neither make lines of their own nor steer a terminal. */
-export function onOneLine(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => {
-    const escaped = JSON.stringify(character).slice(1, -1);
-    return escaped === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}` : escaped;
-  });
 }
 
 /** Lines given up since one was last written, and whether the first of them was begun. */

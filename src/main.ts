@@ -1,10 +1,12 @@
+import "./system/platform.ts";
 import "./system/runtime-guard.ts";
 import { version } from "../package.json";
-import { hasLaunchd } from "./activation/launchd.ts";
 import { help, parseCommandLine, usage } from "./cli.ts";
+import { UserError } from "./errors.ts";
 import { launch } from "./launcher.ts";
-import { log, UserError } from "./log.ts";
+import { log } from "./log.ts";
 import { type Caller, runService } from "./service/service.ts";
+import { hasLaunchd } from "./system/platform.ts";
 
 async function main(): Promise<number> {
   const command = parseCommandLine(process.argv.slice(2), process.env, hasLaunchd ? "launchd" : "elsewhere");

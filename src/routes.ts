@@ -1,7 +1,8 @@
-import { type ListeningSocket, nameForProgram } from "./activation/activation.ts";
+import { nameForProgram } from "./activation/activation.ts";
 import { makeSocketFolder } from "./program/socket-path.ts";
 import type { RelayRoute } from "./proxy/relay.ts";
 import type { Settings } from "./settings/options.ts";
+import type { ListeningSocket } from "./system/sockets.ts";
 
 /** Where connections go, and what the program is told of it. */
 export interface RoutePlan {

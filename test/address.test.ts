@@ -12,7 +12,7 @@ import {
   parseTcpAddress,
   type TcpAddress,
 } from "../src/address.ts";
-import { UserError } from "../src/log.ts";
+import { UserError } from "../src/errors.ts";
 import { anyText, check } from "./support/property.ts";
 
 const tcp = (host: string, port: number): TcpAddress => ({ kind: "tcp", host, port });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { version } from "../package.json";
 import { help, parseCommandLine, usage } from "../src/cli.ts";
-import { UserError } from "../src/log.ts";
+import { UserError } from "../src/errors.ts";
 import { options, readSettings } from "../src/settings/options.ts";
 import { anyText, check } from "./support/property.ts";
 

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { quote, reasonOf } from "../src/log.ts";
 import { Command, type CommandOptions } from "./support/command.ts";
 
 const source = JSON.stringify(join(import.meta.dir, "../src/log.ts"));
@@ -143,25 +142,5 @@ describe("a pipe that is full", () => {
     expect(after).toBe(
       `${name}lines missing here, since nobody read the log: ${20_000 - lines}\n${name}later\n${name}last\n`,
     );
-  });
-});
-
-describe("quote", () => {
-  test("puts text from outside into a sentence", () => {
-    expect(quote('a "b"\n')).toBe('"a \\"b\\"\\n"');
-    expect(quote("")).toBe('""');
-  });
-
-  test("leaves out the middle of what is long", () => {
-    expect(quote("a".repeat(120))).toBe(`"${"a".repeat(120)}"`);
-    expect(quote("a".repeat(100_000))).toBe(`"${"a".repeat(80)}…${"a".repeat(20)}"`);
-  });
-});
-
-describe("reasonOf", () => {
-  test("is the code, else the message, else the thing itself", () => {
-    expect(reasonOf(Object.assign(new Error("message"), { code: "ENOENT" }))).toBe("ENOENT");
-    expect(reasonOf(new Error("message"))).toBe("message");
-    expect(reasonOf("text")).toBe("text");
   });
 });

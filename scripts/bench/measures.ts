@@ -1,6 +1,17 @@
 import { join } from "node:path";
 import { cpuSeconds, pin } from "./process.ts";
-import type { Line } from "./speed.ts";
+import type { Running } from "./servers.ts";
+
+/** A contender in front of the two backends; pid 0 where there is no relay in between. */
+export interface Line {
+  name: string;
+  /** Can the relay's CPU time be told? */
+  cpu: boolean;
+  http: Running;
+  bulk: Running;
+  /** Starts what has ended by itself once more. */
+  restart?: () => Promise<void>;
+}
 
 /** One thing that is measured, and how its figures are shown. */
 export interface Measure {

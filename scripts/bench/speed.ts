@@ -1,21 +1,10 @@
 import { join } from "node:path";
 import type { Contender } from "./contenders.ts";
 import { handOverName, startHandOver } from "./hand-over.ts";
-import type { Load } from "./measures.ts";
+import type { Line, Load } from "./measures.ts";
 import { append, type Results } from "./report.ts";
 import { type Backends, type Running, startContender } from "./servers.ts";
 import { median } from "./statistics.ts";
-
-/** A contender in front of the two backends; pid 0 where there is no relay in between. */
-export interface Line {
-  name: string;
-  /** Can the relay's CPU time be told? */
-  cpu: boolean;
-  http: Running;
-  bulk: Running;
-  /** Starts what has ended by itself once more. */
-  restart?: () => Promise<void>;
-}
 
 /** The share of the slowest contender's requests/s at which latency is measured: far enough below saturation for all. */
 const latencyShare = 0.4;

@@ -2,16 +2,16 @@
  * Stream sockets straight from the C library, blocking, without an event loop. The checks use them at both ends, since
  * what they look for is how Bun's own event loop behaves on a Mac.
  */
-import { dlopen, type Pointer, read } from "bun:ffi";
+import { dlopen } from "bun:ffi";
 import { constants as os } from "node:os";
 import type { Address } from "../../src/address.ts";
+import { errno, library } from "../../src/system/libc.ts";
+import { platform } from "../../src/system/platform.ts";
 import { encodeAddress } from "../../src/system/sockaddr.ts";
 import { bindListener, closeDescriptor } from "../../src/system/sockets.ts";
 
-const darwin = process.platform === "darwin";
-
 /** Linux's value and macOS's: asm-generic/socket.h, and xnu's bsd/sys/socket.h. */
-const pick = (linux: number, macos: number) => (darwin ? macos : linux);
+const pick = (linux: number, macos: number) => (platform === "macos" ? macos : linux);
 const SOCK_STREAM = 1;
 const SOL_SOCKET = pick(1, 0xffff);
 const SO_LINGER = pick(13, 0x80);
@@ -19,7 +19,6 @@ const SO_RCVTIMEO = pick(20, 0x1006);
 const SO_SNDTIMEO = pick(21, 0x1005);
 const SHUT_WR = 1;
 
-const library = darwin ? "/usr/lib/libSystem.B.dylib" : "libc.so.6";
 const { symbols: libc } = dlopen(library, {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
@@ -29,10 +28,6 @@ const { symbols: libc } = dlopen(library, {
   shutdown: { args: ["i32", "i32"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
 });
-const errnoLocation = darwin
-  ? dlopen(library, { __error: { args: [], returns: "ptr" } }).symbols.__error
-  : dlopen(library, { __errno_location: { args: [], returns: "ptr" } }).symbols.__errno_location;
-
 /** How a connection ended, other than in order. */
 export type Failure = "reset" | "timeout" | "refused";
 
@@ -59,7 +54,7 @@ export class BlockingSocket {
 
   /** @throws SocketError when nobody accepts. */
   static connect(address: Address): BlockingSocket {
-    const { family, name } = encodeAddress(address, darwin ? "macos" : "linux");
+    const { family, name } = encodeAddress(address, platform);
     const fd = libc.socket(family, SOCK_STREAM, 0);
     if (libc.connect(fd, name, name.length) !== 0) {
       const error = failure("connect");
@@ -145,9 +140,9 @@ export function serveForever(address: Address, serve: (client: BlockingSocket) =
 
 /** To be called right behind the call that failed. */
 function failure(call: string): SocketError {
-  const errno = read.i32(errnoLocation() as Pointer, 0);
-  if (errno === os.errno.EAGAIN) return new SocketError("timeout", `${call} took too long`);
-  if (errno === os.errno.ECONNREFUSED || errno === os.errno.ENOENT)
+  const number = errno();
+  if (number === os.errno.EAGAIN) return new SocketError("timeout", `${call} took too long`);
+  if (number === os.errno.ECONNREFUSED || number === os.errno.ENOENT)
     return new SocketError("refused", `${call} found nobody who accepts`);
-  return new SocketError("reset", `${call} found the connection broken (errno ${errno})`);
+  return new SocketError("reset", `${call} found the connection broken (errno ${number})`);
 }

@@ -1,18 +1,11 @@
-import { type Address, formatAddress } from "../address.ts";
-import { UserError } from "../log.ts";
+import { formatAddress } from "../address.ts";
+import { UserError } from "../errors.ts";
 import { defaultSocketNames, type Settings } from "../settings/options.ts";
-import { describe } from "../system/sockets.ts";
-import { activateLaunchSocket, ENOENT, hasLaunchd, LaunchdError } from "./launchd.ts";
+import { hasLaunchd } from "../system/platform.ts";
+import { describe, type ListeningSocket } from "../system/sockets.ts";
+import { activateLaunchSocket, ENOENT, LaunchdError } from "./launchd.ts";
 import { bindAddresses } from "./standalone.ts";
 import { takeSystemdSockets } from "./systemd.ts";
-
-/** A listening socket, taken over or bound; who holds it owns the descriptor. */
-export interface ListeningSocket {
-  fd: number;
-  /** The name under which it was asked for. */
-  name: string;
-  address: Address;
-}
 
 /**
  * Takes the listening sockets over: from `--listen`, else from launchd on a Mac and by systemd's protocol elsewhere. Every

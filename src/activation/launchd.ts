@@ -1,8 +1,5 @@
 import { dlopen, type Pointer, read } from "bun:ffi";
-import { UserError } from "../log.ts";
-
-/** Is there a launchd to ask? */
-export const hasLaunchd = LAUNCHD_LIBRARY !== "";
+import { UserError } from "../errors.ts";
 
 /** What launch_activate_socket returned other than 0: an errno of macOS. */
 export class LaunchdError extends UserError {

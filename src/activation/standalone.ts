@@ -2,7 +2,7 @@ import { unlinkSync } from "node:fs";
 import { isIP } from "node:net";
 import { constants } from "node:os";
 import { type Address, formatAddress, lookUpHost } from "../address.ts";
-import { reasonOf, UserError } from "../log.ts";
+import { reasonOf, UserError } from "../errors.ts";
 import { bindListener, closeDescriptor } from "../system/sockets.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { UserError } from "../log.ts";
+import { UserError } from "../errors.ts";
 
 /** The environment without the protocol's variables where they are meant for this process, which alone they are for (sd_listen_fds(3)). */
 export function withoutSystemdVariables(

@@ -1,7 +1,8 @@
 import { getSystemErrorName } from "node:util";
-import type { ListeningSocket } from "../activation/activation.ts";
-import { log, UserError } from "../log.ts";
+import { UserError } from "../errors.ts";
+import { log } from "../log.ts";
 import { execute, exitNow, withOpenFilesLimit } from "../system/process.ts";
+import type { ListeningSocket } from "../system/sockets.ts";
 import { findProgram, requireExecutable, startError } from "./path.ts";
 import { openFiles } from "./program.ts";
 

@@ -1,5 +1,5 @@
 import { accessSync, constants, statSync } from "node:fs";
-import { reasonOf, UserError } from "../log.ts";
+import { reasonOf, UserError } from "../errors.ts";
 
 /**
  * execvp(3)'s search, done here so that a failure can be told apart, and because Bun.which knows no empty PATH and no

@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import type { Subprocess } from "bun";
-import { reasonOf } from "../log.ts";
+import { reasonOf } from "../errors.ts";
 import { isIgnored, withOpenFilesLimit } from "../system/process.ts";
 import { findProgram, requireExecutable, startError } from "./path.ts";
 

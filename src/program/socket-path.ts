@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { maxSocketPath } from "../address.ts";
-import { reasonOf, UserError } from "../log.ts";
+import { reasonOf, UserError } from "../errors.ts";
 
 /** A folder for sockets in which nobody else can bind. */
 export interface SocketFolder {

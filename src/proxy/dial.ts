@@ -1,6 +1,7 @@
 import type { Socket, SocketHandler } from "bun";
 import type { Address } from "../address.ts";
-import { type Log, reasonOf } from "../log.ts";
+import { reasonOf } from "../errors.ts";
+import type { Log } from "../log.ts";
 import { Outage } from "./outage.ts";
 import { type BackendAddress, connect, knownAddresses, lookUp } from "./target.ts";
 

@@ -1,7 +1,8 @@
 import type { SocketHandler, SocketListener } from "bun";
-import type { ListeningSocket } from "../activation/activation.ts";
 import { formatAddress } from "../address.ts";
-import { log, reasonOf } from "../log.ts";
+import { reasonOf } from "../errors.ts";
+import { log } from "../log.ts";
+import type { ListeningSocket } from "../system/sockets.ts";
 import { closeDescriptor, duplicate, setBacklog } from "../system/sockets.ts";
 import type { Side } from "./side.ts";
 

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { ipv6Bytes } from "../system/sockaddr.ts";
+import { ipv6Bytes } from "../system/ip.ts";
 
 /** The four values that the header tells; what Bun's accepted sockets have. Empty or missing where the client has left already. */
 export interface ClientEnds {

@@ -1,7 +1,7 @@
 import type { Socket, SocketHandler } from "bun";
-import type { ListeningSocket } from "../activation/activation.ts";
 import { type Address, formatAddress } from "../address.ts";
 import { type Log, log } from "../log.ts";
+import type { ListeningSocket } from "../system/sockets.ts";
 import { Clock, type TimeEvent } from "./clock.ts";
 import { Connection, type ConnectionOwner, firstTick, idleCheck } from "./connection.ts";
 import { type Dial, Dialer } from "./dial.ts";

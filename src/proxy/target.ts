@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import type { Socket, SocketHandler } from "bun";
 import { type Address, formatAddress, lookUpHost } from "../address.ts";
-import { platform } from "../system/libc.ts";
+import { platform } from "../system/platform.ts";
 import { encodeAddress, type SocketName } from "../system/sockaddr.ts";
 import { connectUnix } from "../system/sockets.ts";
 

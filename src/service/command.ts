@@ -1,4 +1,4 @@
-import { UserError } from "../log.ts";
+import { UserError } from "../errors.ts";
 import type { Flags } from "../settings/options.ts";
 import { describeService, parseLabel, type ServiceDescription } from "./description.ts";
 import { type ServiceFlagName, type ServiceFlags, serviceFlags } from "./flags.ts";

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { parsePort, parseTcpAddress } from "../address.ts";
-import { quote, UserError } from "../log.ts";
+import { quote, UserError } from "../errors.ts";
 import { type ProgramCommand, readCommandLine, refuseMissingTargets } from "../settings/command-line.ts";
 import { defaultSocketNames, type Flags, type OptionName, options, type Settings } from "../settings/options.ts";
 import { variableProblem } from "./check/settings.ts";

@@ -1,6 +1,6 @@
 import type { Settings } from "../settings/options.ts";
 import { own } from "./check/inspection.ts";
-import type { Dictionary } from "./plist/plist.ts";
+import type { Dictionary } from "./plist/value.ts";
 
 /**
  * Seconds from SIGTERM to SIGKILL where a plist has no ExitTimeOut: `launchctl print` says `exit timeout = 5` of such

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import type { ProgramCommand } from "../settings/command-line.ts";
 import type { ServiceDescription } from "./description.ts";
 import { neededExitTimeout } from "./exit-timeout.ts";
-import type { Dictionary } from "./plist/plist.ts";
+import type { Dictionary } from "./plist/value.ts";
 
 /** Where relative paths are taken from, and where this program lies. */
 export interface Origin {

@@ -1,20 +1,23 @@
 import { closeSync, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { formatAddress } from "../address.ts";
-import { log, reasonOf, UserError } from "../log.ts";
+import { reasonOf, UserError } from "../errors.ts";
+import { log } from "../log.ts";
+import { hasLaunchd } from "../system/platform.ts";
 import { checkPlist, type Examination, kindOf } from "./check/check.ts";
 import { own } from "./check/inspection.ts";
 import { thisMachine } from "./check/machine.ts";
 import { count, plural, report, reportJson } from "./check/report.ts";
 import type { ServiceCommand } from "./command.ts";
 import type { ServiceDescription } from "./description.ts";
-import { daemons, hasLaunchd, launchctl as launchctlProgram, placeFor } from "./install/domain.ts";
+import { daemons, launchctl as launchctlProgram, placeFor } from "./install/domain.ts";
 import { install, installationSteps } from "./install/install.ts";
 import { plistPath } from "./install/installed.ts";
 import { Launchctl } from "./install/launchctl.ts";
 import { contactsOf } from "./install/probe.ts";
 import { uninstall } from "./install/uninstall.ts";
 import { jobOf, ownPath } from "./job.ts";
-import { maxBytes, writePlist } from "./plist/plist.ts";
+import { maxBytes } from "./plist/read.ts";
+import { writePlist } from "./plist/write.ts";
 
 /** How this process was called, and by whom. */
 export interface Caller {

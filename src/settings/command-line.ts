@@ -1,4 +1,4 @@
-import { UserError } from "../log.ts";
+import { UserError } from "../errors.ts";
 import { type Flags, options, readSettings, type Settings, type SocketSource } from "./options.ts";
 
 /** A flag as it is written: without `--`; `value` is the form of what stands behind it, none for a switch. */

@@ -1,5 +1,5 @@
 import { parseAddress, parseSocketPath, parseTcpAddress } from "../address.ts";
-import { quote, UserError } from "../log.ts";
+import { quote, UserError } from "../errors.ts";
 import {
   parseCount,
   parseDuration,

@@ -1,5 +1,6 @@
 import { type Address, parseAddress } from "../address.ts";
-import { type LogLevel, logLevels, UserError } from "../log.ts";
+import { UserError } from "../errors.ts";
+import { type LogLevel, logLevels } from "../log.ts";
 
 // How the texts of settings become values. Each function throws a UserError which says what would be right.
 

@@ -1,13 +1,13 @@
 import { dlopen, type Pointer, read } from "bun:ffi";
-import type { SocketPlatform } from "./sockaddr.ts";
+import { platform } from "./platform.ts";
 
 /**
  * The C library's functions and constants, for both systems. No variadic function (fcntl, ioctl) is called with a
  * third argument on macOS: on Apple silicon such arguments travel on the stack, where an ordinary call does not put them.
  */
-const darwin = process.platform === "darwin";
-export const platform: SocketPlatform = darwin ? "macos" : "linux";
-const library = darwin ? "/usr/lib/libSystem.B.dylib" : "libc.so.6";
+const darwin = platform === "macos";
+/** Where the C library lies. */
+export const library = darwin ? "/usr/lib/libSystem.B.dylib" : "libc.so.6";
 
 /**
  * Linux's value and macOS's, side by side. Linux: asm-generic/socket.h, bits/socket_type.h, linux/sockios.h,

@@ -1,10 +1,9 @@
 import type { Address } from "../address.ts";
+import { ipv6Bytes } from "./ip.ts";
+import type { Platform } from "./platform.ts";
 
-/**
- * `struct sockaddr` in bytes. It begins with a 16-bit family on Linux (socket(7)), with its length and an 8-bit family
- * on macOS (xnu's bsd/sys/socket.h); what follows is the same (ip(7), ipv6(7), unix(7)).
- */
-export type SocketPlatform = "linux" | "macos";
+// `struct sockaddr` in bytes. It begins with a 16-bit family on Linux (socket(7)), with its length and an 8-bit family on
+// macOS (xnu's bsd/sys/socket.h); what follows is the same (ip(7), ipv6(7), unix(7)).
 
 /** Address families: Linux's bits/socket.h, macOS's bsd/sys/socket.h. */
 export const families = {
@@ -19,7 +18,7 @@ export interface SocketName {
 }
 
 /** The host must be an IP address; an empty one is 127.0.0.1. */
-export function encodeAddress(address: Address, platform: SocketPlatform): SocketName {
+export function encodeAddress(address: Address, platform: Platform): SocketName {
   const { unix, ipv4, ipv6 } = families[platform];
   const encode = (family: number, rest: Iterable<number>) => {
     const bytes = [...rest];
@@ -34,7 +33,7 @@ export function encodeAddress(address: Address, platform: SocketPlatform): Socke
 }
 
 /** What getsockname(2) wrote, or undefined where that is no Unix, IPv4 or IPv6 address; macOS may write nothing at all. */
-export function decodeAddress(name: Uint8Array, platform: SocketPlatform): Address | undefined {
+export function decodeAddress(name: Uint8Array, platform: Platform): Address | undefined {
   const bytes = Buffer.from(name);
   if (bytes.length < 2) return undefined;
   const { unix, ipv4, ipv6 } = families[platform];
@@ -50,24 +49,10 @@ export function decodeAddress(name: Uint8Array, platform: SocketPlatform): Addre
 }
 
 /** Linux's abstract names begin with a NUL and have a length of their own (unix(7)); they are shown as systemd.socket(5) writes them. */
-function pathText(path: Buffer, platform: SocketPlatform): string {
+function pathText(path: Buffer, platform: Platform): string {
   if (platform === "linux" && path[0] === 0) return path.toString().replaceAll("\0", "@");
   const end = path.indexOf(0);
   return path.subarray(0, end < 0 ? path.length : end).toString();
-}
-
-/** The 16 bytes of an IPv6 address in any text form of RFC 4291, 2.2. Not by URL, whose parser in Bun refuses some that end in IPv4. */
-export function ipv6Bytes(text: string): number[] {
-  const [head = "", tail = ""] = text.replace(/%.*/, "").split("::");
-  const bytesOf = (part: string) => part.split(":").filter(Boolean).flatMap(wordBytes);
-  const [first, last] = [bytesOf(head), bytesOf(tail)];
-  return [...first, ...new Array<number>(16 - first.length - last.length).fill(0), ...last];
-}
-
-function wordBytes(word: string): number[] {
-  if (word.includes(".")) return word.split(".").map(Number);
-  const value = Number.parseInt(word, 16);
-  return [value >> 8, value & 0xff];
 }
 
 function ipv6Text(bytes: Buffer): string {

@@ -1,6 +1,7 @@
 import { getSystemErrorName } from "node:util";
 import { type Address, formatAddress } from "../address.ts";
-import { constants, errno, libc, linux, platform } from "./libc.ts";
+import { constants, errno, libc, linux } from "./libc.ts";
+import { platform } from "./platform.ts";
 import { decodeAddress, encodeAddress, type SocketName } from "./sockaddr.ts";
 
 /** What a descriptor is, so far as the relay cares. */
@@ -9,6 +10,14 @@ export type Descriptor =
   | { kind: "datagram"; address: Address }
   /** `what` completes "it is …". */
   | { kind: "unusable"; what: string };
+
+/** A listening socket, taken over or bound; who holds it owns the descriptor. */
+export interface ListeningSocket {
+  fd: number;
+  /** The name under which it was asked for. */
+  name: string;
+  address: Address;
+}
 
 /** Finds out what `fd` is. */
 export function describe(fd: number): Descriptor {

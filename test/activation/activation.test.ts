@@ -72,7 +72,7 @@ async function activate(
   const root = join(import.meta.dir, "../../src");
   const script = `
     import { activate, nameForProgram } from ${JSON.stringify(join(root, "activation/activation.ts"))};
-    import { readSettings } from ${JSON.stringify(join(root, "options.ts"))};
+    import { readSettings } from ${JSON.stringify(join(root, "settings/options.ts"))};
     const settings = readSettings(${JSON.stringify(flags)}, {});
     try {
       let sockets = [];

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bindAddresses, removeSocketFiles } from "../../src/activation/standalone.ts";
 import { type Address, formatAddress, parseAddress } from "../../src/address.ts";
-import { UserError } from "../../src/log.ts";
+import { UserError } from "../../src/errors.ts";
 import { freeDescriptors } from "../../src/system/process.ts";
 import { closeDescriptor, describe as describeDescriptor } from "../../src/system/sockets.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { takeSystemdSockets, withoutSystemdVariables } from "../../src/activation/systemd.ts";
-import { UserError } from "../../src/log.ts";
+import { UserError } from "../../src/errors.ts";
 import { anyText, check } from "../support/property.ts";
 
 const LISTEN_PID = String(process.pid);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { readPlist } from "../../src/service/plist/plist.ts";
+import { readPlist } from "../../src/service/plist/read.ts";
 import { agentUser, asUser, greeter, InstallFixture, isRoot } from "../support/install-fixture.ts";
 import { waitFor } from "../support/wait.ts";
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmod, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { readPlist } from "../../src/service/plist/plist.ts";
+import { readPlist } from "../../src/service/plist/read.ts";
 import { peer } from "../support/peers.ts";
 
 const program = resolve(import.meta.dir, "../../sbin/launch_socket_server");

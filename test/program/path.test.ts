@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { UserError } from "../../src/log.ts";
+import { UserError } from "../../src/errors.ts";
 import { findProgram, startError } from "../../src/program/path.ts";
 import { anyText, check } from "../support/property.ts";
 

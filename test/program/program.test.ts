@@ -118,7 +118,7 @@ describe.each(ways)("a program %s", (_, way) => {
   test.skipIf(!linux)("gets no descriptor of ours but stdin, stdout and stderr", async () => {
     const before = `
       import { openSync } from "node:fs";
-      import { duplicate } from ${JSON.stringify(join(root, "descriptor.ts"))};
+      import { duplicate } from ${JSON.stringify(join(root, "system/sockets.ts"))};
       const socket = { data() {} };
       const tcp = Bun.listen({ hostname: "127.0.0.1", port: 0, socket });
       const unix = Bun.listen({ unix: ${JSON.stringify(join(folder, "held"))} + process.pid, socket });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import fc from "fast-check";
 import { maxSocketPath } from "../../src/address.ts";
-import { UserError } from "../../src/log.ts";
+import { UserError } from "../../src/errors.ts";
 import { makeSocketFolder, type SocketFolder, socketPathDanger } from "../../src/program/socket-path.ts";
 import { check } from "../support/property.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { explainFailure, explainWait, knownAddresses, lookUp } from "../../src/proxy/target.ts";
-import { platform } from "../../src/system/libc.ts";
+import { platform } from "../../src/system/platform.ts";
 import { encodeAddress } from "../../src/system/sockaddr.ts";
 
 const ip = (hostname: string) => ({ kind: "ip" as const, hostname, port: 80 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { UserError } from "../../src/log.ts";
+import { UserError } from "../../src/errors.ts";
 import { describeDefault, type Flags, type OptionName, options, readSettings } from "../../src/settings/options.ts";
 import { anyText, check } from "../support/property.ts";
 

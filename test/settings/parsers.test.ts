@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { UserError } from "../../src/log.ts";
+import { UserError } from "../../src/errors.ts";
 import {
   parseCount,
   parseDuration,

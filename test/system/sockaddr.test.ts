@@ -2,16 +2,18 @@ import { describe, expect, test } from "bun:test";
 import { isIP } from "node:net";
 import fc from "fast-check";
 import type { Address } from "../../src/address.ts";
-import { decodeAddress, encodeAddress, ipv6Bytes, type SocketPlatform } from "../../src/system/sockaddr.ts";
+import { ipv6Bytes } from "../../src/system/ip.ts";
+import type { Platform } from "../../src/system/platform.ts";
+import { decodeAddress, encodeAddress } from "../../src/system/sockaddr.ts";
 import { check } from "../support/property.ts";
 
-const platforms: SocketPlatform[] = ["linux", "macos"];
+const platforms: Platform[] = ["linux", "macos"];
 const bytes = (hex: string) => Uint8Array.from(Buffer.from(hex.replaceAll(" ", ""), "hex"));
 const tcp = (host: string, port: number): Address => ({ kind: "tcp", host, port });
 const unix = (path: string): Address => ({ kind: "unix", path });
 
 /** Written by hand from ip(7), ipv6(7), unix(7), and from xnu's bsd/netinet/in.h, bsd/netinet6/in6.h, bsd/sys/un.h. */
-const known: [SocketPlatform, Address, number, string][] = [
+const known: [Platform, Address, number, string][] = [
   ["linux", tcp("127.0.0.1", 80), 2, "0200 0050 7f000001 0000000000000000"],
   ["macos", tcp("127.0.0.1", 80), 2, "1002 0050 7f000001 0000000000000000"],
   ["linux", tcp("::1", 8000), 10, "0a00 1f40 00000000 00000000000000000000000000000001 00000000"],

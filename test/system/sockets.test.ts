@@ -5,7 +5,8 @@ import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Socket } from "bun";
 import type { Address } from "../../src/address.ts";
-import { platform, systemConstants } from "../../src/system/libc.ts";
+import { systemConstants } from "../../src/system/libc.ts";
+import { platform } from "../../src/system/platform.ts";
 import { freeDescriptors } from "../../src/system/process.ts";
 import {
   bindListener,

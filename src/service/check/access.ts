@@ -1,6 +1,7 @@
 import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
-import { reasonOf } from "../../log.ts";
+import { reasonOf } from "../../errors.ts";
+import { type Platform, platform } from "../../system/platform.ts";
 import type { Account } from "./machine.ts";
 
 /** What somebody may want to do with a file or a folder, by its permission bits (stat(2)). */
@@ -43,27 +44,23 @@ export function may(account: Account, wish: keyof typeof bits, path: string): bo
  * The first file, folder or link on the way to `path` that an ordinary user can change or replace, or null: what is
  * not root's, or is writable by everybody or by a group that is not the administrators'.
  */
-export function changeable(
-  path: string,
-  platform: NodeJS.Platform = process.platform,
-  links = maxLinks,
-): string | null {
+export function changeable(path: string, system: Platform = platform, links = maxLinks): string | null {
   for (const step of [path, ...ancestors(path)].reverse()) {
     const found = lstat(step);
     if (found === null) return null;
     if (found.uid !== 0) return step;
     if (found.isSymbolicLink()) {
       const target = resolve(dirname(step), readlinkSync(step), relative(step, path));
-      return links === 0 ? null : changeable(target, platform, links - 1);
+      return links === 0 ? null : changeable(target, system, links - 1);
     }
-    if (isWritable(found, platform)) return step;
+    if (isWritable(found, system)) return step;
   }
   return null;
 }
 
-function isWritable(found: Stats, platform: NodeJS.Platform): boolean {
+function isWritable(found: Stats, system: Platform): boolean {
   // macOS's wheel and admin (/etc/group there: 0 and 80); elsewhere root's group alone.
-  const administrators = platform === "darwin" ? [0, 80] : [0];
+  const administrators = system === "macos" ? [0, 80] : [0];
   const writable = (found.mode & 0o002) !== 0 || ((found.mode & 0o020) !== 0 && !administrators.includes(found.gid));
   // In a sticky folder nobody can replace what is root's.
   return writable && !(found.isDirectory() && (found.mode & sticky) !== 0);

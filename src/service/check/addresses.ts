@@ -1,9 +1,10 @@
 import { isIP } from "node:net";
 import { formatAddress } from "../../address.ts";
-import { quote } from "../../log.ts";
+import { quote } from "../../errors.ts";
 import { findOwnListener } from "../../proxy/forwarding-loop.ts";
-import { ipv6Bytes } from "../../system/sockaddr.ts";
-import type { Dictionary } from "../plist/plist.ts";
+import { canonicalHost, isLoopback } from "../../system/ip.ts";
+import { platform } from "../../system/platform.ts";
+import type { Dictionary } from "../plist/value.ts";
 import type { Subject } from "./inspection.ts";
 
 /** One address that launchd binds for an entry. */
@@ -14,7 +15,7 @@ export interface Bound {
   port: number;
 }
 
-const wildcards = ["0.0.0.0", canonical("::")];
+const wildcards = ["0.0.0.0", canonicalHost("::")];
 
 /** Returns the addresses that launchd binds. */
 export async function checkNode(subject: Subject, key: string, entry: Dictionary): Promise<string[]> {
@@ -47,7 +48,7 @@ export async function checkNode(subject: Subject, key: string, entry: Dictionary
     const which = addresses.includes(node) ? node : `${node} (${addresses.join(", ")})`;
     const why = `${which} is not an address of this machine, so that launchd cannot bind it`;
     subject.error(path, why, "write one of its own, or 127.0.0.1");
-  } else if (here.some((address) => wildcards.includes(canonical(address)))) {
+  } else if (here.some((address) => wildcards.includes(canonicalHost(address)))) {
     subject.note(path, "the port is open to the whole network", "write 127.0.0.1 if it need not be");
   }
   return here;
@@ -58,7 +59,7 @@ export function checkTwins(subject: Subject, bound: Bound[]): void {
   const first = new Map<string, string>();
   const told = new Set<string>();
   for (const { key, protocol, address, port } of bound) {
-    const name = `${protocol} ${canonical(address)} ${port}`;
+    const name = `${protocol} ${canonicalHost(address)} ${port}`;
     const twin = first.get(name);
     first.set(name, twin ?? key);
     if (twin === undefined || told.has(key)) continue;
@@ -87,13 +88,8 @@ export async function checkLoops(subject: Subject, bound: Bound[]): Promise<void
 
 /** Whether an address is one of those, or is any address of this machine. */
 function hereIs(addresses: string[]): (address: string) => boolean {
-  const known = [...addresses.map(canonical), ...wildcards];
+  const known = [...addresses.map(canonicalHost), ...wildcards];
   // On Linux all of 127.0.0.0/8 is this machine; on a Mac only what an interface has.
-  const isLoopback = (address: string) => process.platform !== "darwin" && address.startsWith("127.");
-  return (address) => known.includes(canonical(address)) || isLoopback(address);
-}
-
-/** One spelling for each address. */
-function canonical(address: string): string {
-  return isIP(address) === 6 ? ipv6Bytes(address).join(":") : address;
+  const isOurs = (host: string) => known.includes(host) || (platform === "linux" && isLoopback(host));
+  return (address) => isOurs(canonicalHost(address));
 }

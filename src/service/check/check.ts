@@ -1,11 +1,11 @@
-import type { Stats } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
-import { UserError } from "../../log.ts";
+import { UserError } from "../../errors.ts";
 import type { Settings } from "../../settings/options.ts";
-import { type Dictionary, readPlist } from "../plist/plist.ts";
+import { readPlist } from "../plist/read.ts";
+import type { Dictionary } from "../plist/value.ts";
 import { checkFiles } from "./files.ts";
 import { checkIdentity } from "./identity.ts";
-import { type Finding, Subject } from "./inspection.ts";
+import { type Finding, type PlistFile, Subject } from "./inspection.ts";
 import { checkLifetime } from "./lifetime.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { checkProgram } from "./program.ts";
@@ -13,16 +13,6 @@ import { checkSettings } from "./settings.ts";
 import { checkSockets } from "./sockets.ts";
 
 export type { Finding } from "./inspection.ts";
-
-/** A property list as it lies, or is to lie, on disk. */
-export interface PlistFile {
-  path: string;
-  bytes: Uint8Array;
-  /** Its owner and permissions; null where they do not matter. */
-  stats: Stats | null;
-  /** The system's daemons run as root unless told otherwise; a user's agents run as that user. */
-  kind: "daemon" | "agent";
-}
 
 /** A file in a folder `LaunchAgents` is an agent's; anywhere else it is judged as a daemon's, which asks more of it. */
 export function kindOf(path: string): "daemon" | "agent" {

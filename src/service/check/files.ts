@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { quote } from "../../log.ts";
+import { quote } from "../../errors.ts";
 import { changeable, isHidden, may, stat } from "./access.ts";
 import type { Subject } from "./inspection.ts";
 

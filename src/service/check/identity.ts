@@ -1,7 +1,7 @@
 import { basename, dirname, resolve } from "node:path";
-import { quote, UserError } from "../../log.ts";
+import { quote, UserError } from "../../errors.ts";
 import { parseLabel } from "../description.ts";
-import type { PlistFile } from "./check.ts";
+import type { PlistFile } from "./inspection.ts";
 import { own, type Subject } from "./inspection.ts";
 import { nearest } from "./suggest.ts";
 

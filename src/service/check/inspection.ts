@@ -1,6 +1,7 @@
+import type { Stats } from "node:fs";
 import type { ProgramCommand } from "../../settings/command-line.ts";
 import type { Settings } from "../../settings/options.ts";
-import { type Dictionary, isDictionary, type PlistValue } from "../plist/plist.ts";
+import { type Dictionary, isDictionary, type PlistValue } from "../plist/value.ts";
 import type { Account, Machine } from "./machine.ts";
 
 /** Something that launchd or this program would stumble over. */
@@ -13,6 +14,16 @@ export interface Finding {
   why: string;
   /** What to do about it. */
   mend: string;
+}
+
+/** A property list as it lies, or is to lie, on disk. */
+export interface PlistFile {
+  path: string;
+  bytes: Uint8Array;
+  /** Its owner and permissions; null where they do not matter. */
+  stats: Stats | null;
+  /** The system's daemons run as root unless told otherwise; a user's agents run as that user. */
+  kind: "daemon" | "agent";
 }
 
 /** A property list under examination: what its rules share, and what they have found. */

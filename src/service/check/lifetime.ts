@@ -5,7 +5,7 @@ import {
   longestAgentExitTimeout,
   neededExitTimeout,
 } from "../exit-timeout.ts";
-import { isDictionary } from "../plist/plist.ts";
+import { isDictionary } from "../plist/value.ts";
 import { describe, own, type Subject } from "./inspection.ts";
 
 /** Seconds between two starts: ThrottleInterval's default in launchd.plist(5); `minimum runtime = 10` of launchctl print. */

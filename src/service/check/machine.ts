@@ -1,5 +1,6 @@
 import { networkInterfaces } from "node:os";
 import { lookUpHost } from "../../address.ts";
+import { platform } from "../../system/platform.ts";
 
 /** A user, with all groups that it is in. */
 export interface Account {
@@ -33,7 +34,7 @@ export const thisMachine: Machine = {
   hasGroup(name) {
     if (name === "") return false;
     // Directory Services say nothing, and no error, for a group that they do not know.
-    if (process.platform === "darwin") return run("/usr/bin/dscacheutil", "-q", "group", "-a", "name", name) !== "";
+    if (platform === "macos") return run("/usr/bin/dscacheutil", "-q", "group", "-a", "name", name) !== "";
     return run("/usr/bin/getent", "group", "--", name).split(":")[0] === name;
   },
   addresses: () => Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address)),

@@ -1,5 +1,5 @@
 import { basename, resolve } from "node:path";
-import { quote } from "../../log.ts";
+import { quote } from "../../errors.ts";
 import { changeable, isHidden, may, stat } from "./access.ts";
 import { own, type Subject } from "./inspection.ts";
 import { isStrings } from "./settings.ts";

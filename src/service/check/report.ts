@@ -1,4 +1,4 @@
-import { onOneLine } from "../../log.ts";
+import { onOneLine } from "../../errors.ts";
 import type { Finding } from "./inspection.ts";
 
 const colours = { error: "\x1b[31m", note: "\x1b[33m" } as const;

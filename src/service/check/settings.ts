@@ -1,7 +1,7 @@
-import { UserError } from "../../log.ts";
+import { UserError } from "../../errors.ts";
 import { readCommandLine, refuseMissingTargets, settingFlags, splitCommandLine } from "../../settings/command-line.ts";
 import { options, readSettings } from "../../settings/options.ts";
-import type { PlistValue } from "../plist/plist.ts";
+import type { PlistValue } from "../plist/value.ts";
 import { describe, own, type Subject } from "./inspection.ts";
 import { nearest } from "./suggest.ts";
 

@@ -1,8 +1,8 @@
 import { dirname } from "node:path";
 import { maxSocketPath, parsePort } from "../../address.ts";
-import { quote, UserError } from "../../log.ts";
+import { quote, UserError } from "../../errors.ts";
 import { defaultSocketNames } from "../../settings/options.ts";
-import { type Dictionary, isDictionary, type PlistValue } from "../plist/plist.ts";
+import { type Dictionary, isDictionary, type PlistValue } from "../plist/value.ts";
 import { socketNames } from "../socket-names.ts";
 import { stat } from "./access.ts";
 import { type Bound, checkLoops, checkNode, checkTwins } from "./addresses.ts";

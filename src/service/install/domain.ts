@@ -1,9 +1,6 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** Is there a launchd to install a service in? */
-export const hasLaunchd = LAUNCHD_LIBRARY !== "";
-
 /**
  * Root's commands must not be found through a PATH that somebody else may have set. Both constants are made when the
  * program is built; those of the tests have other values.

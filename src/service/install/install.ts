@@ -1,9 +1,9 @@
 import { existsSync, rmSync } from "node:fs";
 import { formatAddress } from "../../address.ts";
-import { UserError } from "../../log.ts";
+import { UserError } from "../../errors.ts";
 import type { Settings } from "../../settings/options.ts";
 import { own } from "../check/inspection.ts";
-import type { Dictionary } from "../plist/plist.ts";
+import type { Dictionary } from "../plist/value.ts";
 import type { Place } from "./domain.ts";
 import { type Installed, isUnchanged, lookAt, stopPatience } from "./installed.ts";
 import { type KeptFile, keepFile, replacedName } from "./kept-file.ts";

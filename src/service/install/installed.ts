@@ -1,8 +1,9 @@
 import { lstatSync, readFileSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import { reasonOf, UserError } from "../../log.ts";
+import { reasonOf, UserError } from "../../errors.ts";
 import { defaultExitTimeout, exitTimeoutOf } from "../exit-timeout.ts";
-import { type Dictionary, readPlist } from "../plist/plist.ts";
+import { readPlist } from "../plist/read.ts";
+import type { Dictionary } from "../plist/value.ts";
 import type { Place } from "./domain.ts";
 import type { Launchctl, ServiceState } from "./launchctl.ts";
 

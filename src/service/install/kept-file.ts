@@ -9,7 +9,7 @@ import {
   unlinkSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { reasonOf, UserError } from "../../log.ts";
+import { reasonOf, UserError } from "../../errors.ts";
 import { isUnchanged } from "./installed.ts";
 
 /** What lay at a path, held under a second name beside it while something else may take the first. */

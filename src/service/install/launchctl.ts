@@ -1,4 +1,4 @@
-import { reasonOf, UserError } from "../../log.ts";
+import { reasonOf, UserError } from "../../errors.ts";
 
 /** What `launchctl print` tells of a service that launchd knows. */
 export interface ServiceState {

@@ -1,4 +1,4 @@
-import { UserError } from "../../log.ts";
+import { UserError } from "../../errors.ts";
 import { EALREADY, EINPROGRESS, EIO, ESRCH, type Launchctl } from "./launchctl.ts";
 import { type Contact, Knock } from "./probe.ts";
 

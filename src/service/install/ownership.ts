@@ -1,7 +1,7 @@
 import { realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { own } from "../check/inspection.ts";
-import type { Dictionary } from "../plist/plist.ts";
+import type { Dictionary } from "../plist/value.ts";
 import type { Installed } from "./installed.ts";
 
 /** Why a service is somebody else's. */

@@ -2,7 +2,7 @@ import { connect, type Socket } from "node:net";
 import { type Address, formatAddress, parsePort } from "../../address.ts";
 import { defaultSocketNames, type Settings } from "../../settings/options.ts";
 import { own } from "../check/inspection.ts";
-import { type Dictionary, isDictionary } from "../plist/plist.ts";
+import { type Dictionary, isDictionary } from "../plist/value.ts";
 import { socketNames } from "../socket-names.ts";
 
 /** Where a client can reach a service. */

@@ -10,7 +10,7 @@ import {
   writeSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { reasonOf, UserError } from "../../log.ts";
+import { reasonOf, UserError } from "../../errors.ts";
 
 /** A file that lies beside its place, complete, and takes it in one step or not at all. */
 export interface StagedFile {

@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import { UserError } from "../../log.ts";
+import { UserError } from "../../errors.ts";
 import type { Place } from "./domain.ts";
 import { isUnchanged, lookAt, stopPatience } from "./installed.ts";
 import { replacedFiles } from "./kept-file.ts";

@@ -76,7 +76,7 @@ describe.skipIf(!isRoot)("changeable (for root)", () => {
   test("is not what administrators may write to, whose group is 80 on a Mac", async () => {
     await chown(file(), 0, 80);
     await chmod(file(), 0o664);
-    expect(changeable(file(), "darwin")).toBeNull();
+    expect(changeable(file(), "macos")).toBeNull();
     expect(changeable(file(), "linux")).toBe(file());
   });
 

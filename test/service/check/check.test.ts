@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { chmod, chown, lstat, mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { kindOf } from "../../../src/service/check/check.ts";
-import type { Dictionary } from "../../../src/service/plist/plist.ts";
+import type { Dictionary } from "../../../src/service/plist/value.ts";
 import { CheckFixture } from "./fixture.ts";
 
 const fixture = new CheckFixture();

@@ -2,9 +2,11 @@ import { afterEach, beforeEach } from "bun:test";
 import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { checkPlist, type Finding, type PlistFile } from "../../../src/service/check/check.ts";
+import { checkPlist, type Finding } from "../../../src/service/check/check.ts";
+import type { PlistFile } from "../../../src/service/check/inspection.ts";
 import type { Account, Machine } from "../../../src/service/check/machine.ts";
-import { type Dictionary, type PlistValue, writePlist } from "../../../src/service/plist/plist.ts";
+import type { Dictionary, PlistValue } from "../../../src/service/plist/value.ts";
+import { writePlist } from "../../../src/service/plist/write.ts";
 
 const sam: Account = { name: "sam", uid: 60_501, groups: [60_020] };
 const root: Account = { name: "root", uid: 0, groups: [0] };

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ServiceState } from "../../../src/service/install/launchctl.ts";
 import { foreign } from "../../../src/service/install/ownership.ts";
-import type { Dictionary } from "../../../src/service/plist/plist.ts";
+import type { Dictionary } from "../../../src/service/plist/value.ts";
 
 let folder: string;
 let path: string;

@@ -1,11 +1,7 @@
-import { build, type PlistValue, parse } from "plist";
-import { quote, UserError } from "../../log.ts";
+import { parse } from "plist";
+import { UserError } from "../../errors.ts";
 import { readBinaryPlist } from "./binary.ts";
-
-export type { PlistValue } from "plist";
-
-/** A dictionary of a property list. */
-export type Dictionary = { [key: string]: PlistValue };
+import { type Dictionary, isDictionary, type PlistValue } from "./value.ts";
 
 /** Far more than any job needs; a larger file is not one. */
 export const maxBytes = 4 * 1024 * 1024;
@@ -20,22 +16,6 @@ export function readPlist(bytes: Uint8Array): Dictionary {
   const value = binary ? readBinary(bytes) : readXml(decode(bytes));
   if (!isDictionary(value)) throw new UserError("its outermost value is not a dictionary");
   return value;
-}
-
-/** The property list as XML, ending with a newline. Throws a UserError for text that XML cannot hold. */
-export function writePlist(dictionary: Dictionary): string {
-  checkText(dictionary);
-  return `${build(dictionary, { indent: "\t" })}\n`;
-}
-
-export function isDictionary(value: PlistValue | undefined): value is Dictionary {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !(value instanceof Date) &&
-    !ArrayBuffer.isView(value)
-  );
 }
 
 function readBinary(bytes: Uint8Array): PlistValue {
@@ -93,25 +73,5 @@ function decode(bytes: Uint8Array): string {
     return new TextDecoder(encoding, { fatal: true }).decode(bytes);
   } catch {
     throw new UserError("it is not text in UTF-8");
-  }
-}
-
-/** What XML 1.0 leaves out of Char, and U+FFFD, which stands for bytes that were not UTF-8 when they reached us. */
-function checkText(value: PlistValue): void {
-  if (typeof value === "string") {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-    const [found] = value.match(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ufffd]|\p{Surrogate}/u) ?? [];
-    if (found === undefined) return;
-    const code = found.codePointAt(0) ?? 0;
-    const name = `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
-    const why = code === 0xfffd ? "it is not text in UTF-8" : `it has the character ${name}`;
-    throw new UserError(
-      `cannot write ${quote(value)} into a property list: ${why}, which XML cannot hold; leave it out`,
-    );
-  }
-  if (Array.isArray(value)) value.forEach(checkText);
-  else if (isDictionary(value)) {
-    Object.keys(value).forEach(checkText);
-    Object.values(value).forEach(checkText);
   }
 }

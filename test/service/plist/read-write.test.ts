@@ -3,7 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { type Dictionary, maxBytes, readPlist, writePlist } from "../../../src/service/plist/plist.ts";
+import { maxBytes, readPlist } from "../../../src/service/plist/read.ts";
+import type { Dictionary } from "../../../src/service/plist/value.ts";
+import { writePlist } from "../../../src/service/plist/write.ts";
 import { peer } from "../../support/peers.ts";
 
 const plistutil = peer("plistutil", "libplist-utils");
