@@ -4,20 +4,11 @@
  */
 
 import { serviceFlags } from "../src/service/flags.ts";
-import { describeDefault, options } from "../src/settings/options.ts";
+import { describeDefault, type Flag } from "../src/settings/flag.ts";
+import { options } from "../src/settings/options.ts";
 
-interface Row {
-  flag: string;
-  value?: string;
-  variable?: string;
-  default?: string;
-  launchdDefault?: string;
-  repeatable?: string | true;
-  help: string;
-}
-
-const settings = Object.values<Row>(options);
-const flags = Object.values<Row>(serviceFlags);
+const settings = Object.values<Flag>(options);
+const flags = Object.values<Flag>(serviceFlags);
 
 /** The files that hold the table, and how each is brought up to date. */
 export const documents: Record<string, (text: string) => string> = {
@@ -44,16 +35,16 @@ function flagsTable(): string {
   return `| flag | default | what it does |\n|---|---|---|\n${lines.join("")}`;
 }
 
-function spelling(row: Row): string {
+function spelling(row: Flag): string {
   return `\`--${row.flag}${row.value ? ` ${row.value}` : ""}\``;
 }
 
-function meaning(row: Row): string {
+function meaning(row: Flag): string {
   return `${row.help.replaceAll("|", "\\|")}${repeats(row)}`;
 }
 
 /** mdoc(7): a line that begins with a dot or a quote, or has a backslash, would be read as a macro or an escape. */
-function manList(rows: Row[]): string {
+function manList(rows: Flag[]): string {
   const escapeText = (text: string) => text.replaceAll("\\", "\\e").replace(/^([.'])/, "\\&$1");
   const items = rows.map((row) => {
     const sentences = `${row.help}${repeats(row)}`.split(/(?<=\.) /).map((sentence) => fold(escapeText(sentence)));
@@ -69,11 +60,11 @@ function fold(sentence: string): string {
   return `${sentence.replace(/(.{1,78})(?: |$)/g, "$1\n").trimEnd()}\n`;
 }
 
-function standard(row: Row): string {
+function standard(row: Flag): string {
   return row.value === undefined ? "off" : row.default === "0" ? "0 (never)" : (describeDefault(row) ?? "");
 }
 
-function repeats(row: Row): string {
+function repeats(row: Flag): string {
   if (row.repeatable === undefined) return "";
   return row.repeatable === "words"
     ? " May be repeated; the variable holds several, with white space between."

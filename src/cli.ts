@@ -3,7 +3,8 @@ import { version } from "../package.json";
 import { readServiceCommand, type ServiceCommand } from "./service/command.ts";
 import { serviceFlags } from "./service/flags.ts";
 import { type ProgramCommand, readCommandLine, settingFlags, splitCommandLine } from "./settings/command-line.ts";
-import { describeDefault, options, type Settings, type SocketSource } from "./settings/options.ts";
+import { describeDefault, type Flag } from "./settings/flag.ts";
+import { options, type Settings, type SocketSource } from "./settings/options.ts";
 
 /** What a command line asks for. */
 export type Command =
@@ -18,7 +19,7 @@ export type Command =
 const switches = {
   help: { flag: "help", help: "Show this help.", last: true },
   version: { flag: "version", help: "Show the version.", last: true },
-} as const;
+} as const satisfies Record<string, Flag>;
 
 /**
  * Reads the arguments (without argv[0]) and the environment; `source` is where sockets come from here. Only what stands before the program is ours; `--` may
@@ -48,7 +49,11 @@ export async function help(): Promise<string> {
     program: { type: "positional", description: "The server to run, or - to run none and relay only." },
     arg: { type: "positional", required: false, description: "Everything behind the program belongs to it." },
   };
-  const rows = [...Object.values<Row>(switches), ...Object.values<Row>(options), ...Object.values<Row>(serviceFlags)];
+  const rows = [
+    ...Object.values<Flag>(switches),
+    ...Object.values<Flag>(options),
+    ...Object.values<Flag>(serviceFlags),
+  ];
   // citty puts a column of flags beside the descriptions; these are folded to what is left of 80 columns.
   const column = 6 + Math.max(...rows.map(({ flag, value }) => `--${flag}${value ? `=<${value}>` : ""}`.length));
   for (const { flag, value, help, variable, ...defaults } of rows) {
@@ -61,15 +66,6 @@ export async function help(): Promise<string> {
   const meta = { name: "launch_socket_server", version, description: "A server on a low port without root" };
   const text = (await renderUsage(defineCommand({ meta, args }))).replace(/ +$/gm, "");
   return process.stdout.isTTY && !process.env.NO_COLOR ? text : Bun.stripANSI(text);
-}
-
-interface Row {
-  flag: string;
-  value?: string;
-  help: string;
-  default?: string;
-  launchdDefault?: string;
-  variable?: string;
 }
 
 function fold(text: string, width: number): string[] {

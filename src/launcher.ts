@@ -1,4 +1,4 @@
-import { activate } from "./activation/activation.ts";
+import { activate, nameForProgram } from "./activation/activation.ts";
 import { removeSocketFiles } from "./activation/standalone.ts";
 import { withoutSystemdVariables } from "./activation/systemd.ts";
 import { type Address, formatAddress } from "./address.ts";
@@ -13,6 +13,7 @@ import { Relay, type RelayRoute, type RelaySettings } from "./proxy/relay.ts";
 import { makeRoutes } from "./routes.ts";
 import { refuseMissingTargets } from "./settings/command-line.ts";
 import type { Settings } from "./settings/options.ts";
+import { routesOf, socketNamesOf } from "./settings/routes.ts";
 import { finish, stop } from "./shutdown.ts";
 import { freeDescriptors } from "./system/process.ts";
 import type { ListeningSocket } from "./system/sockets.ts";
@@ -33,14 +34,17 @@ export async function launch(
 ): Promise<number> {
   setLogLevel(settings.logLevel);
   refuseMissingTargets(command, settings);
-  const sockets = await activate(settings, environment);
+  const names = socketNamesOf(settings);
+  const sockets = await activate({ listen: settings.listen, names, datagrams: settings.passSockets }, environment);
   process.on("exit", () => removeSocketFiles(settings.listen));
   if (settings.passSockets && command !== null) becomeProgram(command, sockets, environment.PATH);
 
   const limits = relaySettings(settings);
   // Before anything is made that has to be removed at the end.
   const signals = new Signals();
-  const { routes, variables, remove } = makeRoutes(settings, sockets, environment);
+  const { routes, variables, remove } = makeRoutes(routesOf(settings), sockets, environment.TMPDIR);
+  // With routes there is no one name to tell.
+  if (settings.route.length === 0) variables.LAUNCH_DAEMON_SOCKET_NAME = nameForProgram(names, sockets);
   process.on("exit", remove);
   await refuseLoops(routes, sockets);
   for (const { target } of routes) warnOfDanger(target);
@@ -65,16 +69,19 @@ export async function launch(
 }
 
 function relaySettings(settings: Settings): RelaySettings {
-  return { ...settings, maxConnections: capacity(settings), describeClients: settings.logLevel === "debug" };
+  const { connectTimeout, tcpKeepalive, idleTimeout, exitIdleTime, proxyProtocol, logLevel } = settings;
+  const maxConnections = capacity(settings.maxConnections);
+  const describeClients = logLevel === "debug";
+  return { connectTimeout, maxConnections, tcpKeepalive, idleTimeout, exitIdleTime, proxyProtocol, describeClients };
 }
 
 /** Each connection takes two descriptors. */
-function capacity(settings: Settings): number {
+function capacity(limit: number | undefined): number {
   const possible = Math.floor((freeDescriptors() - reserve) / 2);
   if (possible < 1) {
     throw new UserError("cannot serve: the limit on open files leaves room for no connection; raise it (ulimit -n)");
   }
-  const wanted = settings.maxConnections ?? possible;
+  const wanted = limit ?? possible;
   if (wanted > possible) {
     log.warn(`--max-connections ${wanted} is more than the limit on open files allows; taking ${possible}`);
   }
@@ -93,5 +100,5 @@ async function refuseLoops(routes: RelayRoute[], sockets: ListeningSocket[]): Pr
 
 function warnOfDanger(target: Address): void {
   const danger = target.kind === "unix" ? socketPathDanger(target.path) : undefined;
-  if (danger !== undefined) log.warn(danger);
+  if (danger !== undefined) log.warn(`${danger.why}; ${danger.fix}`);
 }

@@ -170,12 +170,12 @@ describe("how the program ends", () => {
 });
 
 describe("nothing around steers it", () => {
-  const serve = ["--listen=127.0.0.1:0", "--socket-path=/tmp/x", "true"];
+  const serve = ["--listen=127.0.0.1:0", "--socket-path=/run/x", "true"];
   const withoutPort = (text: string) => text.replace(/127\.0\.0\.1:\d+/, "ADDRESS");
 
   test("not what tools for development look at in the environment", async () => {
     const expected = withoutPort((await calls.run(serve)).stderr);
-    expect(expected).toMatch(/^launch_socket_server: serving ADDRESS by true at \/tmp\/x\n/);
+    expect(expected).toMatch(/^launch_socket_server: serving ADDRESS by true at \/run\/x\n/);
     for (const env of [
       { DEBUG: "*" },
       { TEST: "1", NODE_ENV: "test" },

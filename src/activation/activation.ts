@@ -1,11 +1,21 @@
-import { formatAddress } from "../address.ts";
+import { type Address, formatAddress } from "../address.ts";
 import { UserError } from "../errors.ts";
-import { defaultSocketNames, type Settings } from "../settings/options.ts";
+import { defaultSocketNames } from "../settings/options.ts";
 import { hasLaunchd } from "../system/platform.ts";
 import { describe, type ListeningSocket } from "../system/sockets.ts";
 import { activateLaunchSocket, ENOENT, LaunchdError } from "./launchd.ts";
 import { bindAddresses } from "./standalone.ts";
 import { takeSystemdSockets } from "./systemd.ts";
+
+/** Which sockets are wanted. */
+export interface SocketWishes {
+  /** To be bound by ourselves; none where they are handed over. */
+  listen: Address[];
+  /** Exactly these; null where the first of the usual names does. */
+  names: string[] | null;
+  /** Whether datagram sockets will do. */
+  datagrams: boolean;
+}
 
 /**
  * Takes the listening sockets over: from `--listen`, else from launchd on a Mac and by systemd's protocol elsewhere. Every
@@ -13,19 +23,18 @@ import { takeSystemdSockets } from "./systemd.ts";
  * Throws a UserError; nothing has been started then.
  */
 export async function activate(
-  settings: Settings,
+  { listen, names, datagrams }: SocketWishes,
   environment: Record<string, string | undefined>,
 ): Promise<ListeningSocket[]> {
-  const names = settings.route.length > 0 ? settings.route.map(({ name }) => name) : settings.socketName;
   const take = async () => {
-    if (settings.listen.length > 0) {
-      const name = names[0] ?? defaultSocketNames[0];
-      return (await bindAddresses(settings.listen)).map((fd) => ({ fd, name }));
+    if (listen.length > 0) {
+      const name = names?.[0] ?? defaultSocketNames[0];
+      return (await bindAddresses(listen)).map((fd) => ({ fd, name }));
     }
-    return hasLaunchd ? takeLaunchdSockets(names) : takeSystemdSockets(environment, names);
+    return hasLaunchd ? takeLaunchdSockets(names ?? []) : takeSystemdSockets(environment, names ?? []);
   };
   try {
-    return (await take()).map((socket) => check(socket, settings.passSockets));
+    return (await take()).map((socket) => check(socket, datagrams));
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     throw new UserError(`error activating launch socket: ${error.message}`);
@@ -36,8 +45,8 @@ export async function activate(
  * The name that the program finds in LAUNCH_DAEMON_SOCKET_NAME: the one given, the one found in the plist, or the
  * original's default. (What systemd calls a socket by itself says nothing to the program.)
  */
-export function nameForProgram(settings: Settings, sockets: ListeningSocket[]): string {
-  return settings.socketName[0] ?? (hasLaunchd ? sockets[0]?.name : undefined) ?? "Socket";
+export function nameForProgram(names: string[] | null, sockets: ListeningSocket[]): string {
+  return names?.[0] ?? (hasLaunchd ? sockets[0]?.name : undefined) ?? "Socket";
 }
 
 /** The sockets of all the names given, or of the first of the usual names that the plist has. */

@@ -1,14 +1,11 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { reasonOf, UserError } from "../errors.ts";
+import { searchPath } from "../system/path-search.ts";
 
-/**
- * execvp(3)'s search, done here so that a failure can be told apart, and because Bun.which knows no empty PATH and no
- * empty folder in it, which stand for the working directory (environ(7)). Throws a UserError.
- */
+/** execvp(3)'s search, done here so that a failure can be told apart. Throws a UserError. */
 export function findProgram(name: string, path: string | undefined): string {
   if (name.includes("/")) return name;
-  const folders = (path ?? "/usr/bin:/bin:/usr/sbin:/sbin").split(":");
-  const files = folders.map((folder) => `${folder || "."}/${name}`).filter(isFile);
+  const files = searchPath(name, path, process.cwd()).filter(isFile);
   const found = files.find(isExecutable) ?? files[0];
   if (found === undefined) {
     throw new UserError(

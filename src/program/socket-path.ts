@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { maxSocketPath } from "../address.ts";
 import { reasonOf, UserError } from "../errors.ts";
+import { isWritableByOthers } from "../system/permissions.ts";
 
 /** A folder for sockets in which nobody else can bind. */
 export interface SocketFolder {
@@ -34,17 +35,20 @@ export function makeSocketFolder(temporary: string | undefined, names: string[])
   }
 }
 
-/** Why a fixed socket path is not safe, or undefined: in a folder that others may write to they can put a socket of their own in its place. */
-export function socketPathDanger(path: string): string | undefined {
-  const sticky = 0o1000;
-  const others = 0o002;
+/**
+ * Why a fixed socket path is not safe and what to do, or undefined: where others may write to its folder they can put a socket
+ * of their own at the path, in a sticky folder as long as the program has not, and get its connections.
+ */
+export function socketPathDanger(path: string): { why: string; fix: string } | undefined {
   const folder = dirname(path);
   try {
-    const { mode } = statSync(folder);
-    if ((mode & others) === 0 || (mode & sticky) !== 0) return undefined;
-    return `others may write to ${folder}, so they can put a socket of their own at ${path} and get its connections; chmod o-w ${folder}`;
+    if (!isWritableByOthers(statSync(folder))) return undefined;
   } catch {
     // A folder that is not there yet is the program's to make.
     return undefined;
   }
+  return {
+    why: `others may write to ${folder}, so they can put a socket of their own at ${path} and get its connections`,
+    fix: "choose a folder that only the program's user may write to, or leave the path out for a generated one",
+  };
 }

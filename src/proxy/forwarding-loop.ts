@@ -1,5 +1,6 @@
-import { realpathSync } from "node:fs";
+import { statSync } from "node:fs";
 import { networkInterfaces } from "node:os";
+import { basename, dirname } from "node:path";
 import type { Address } from "../address.ts";
 import { canonicalHost, isLoopback } from "../system/ip.ts";
 import { lookUp } from "./target.ts";
@@ -11,7 +12,7 @@ import { lookUp } from "./target.ts";
 export async function findOwnListener(target: Address, sockets: { address: Address }[]): Promise<Address | undefined> {
   const served = sockets.map(({ address }) => address);
   if (target.kind === "unix") {
-    return served.find((address) => address.kind === "unix" && realPath(address.path) === realPath(target.path));
+    return served.find((address) => address.kind === "unix" && isSameSocket(address.path, target.path));
   }
   const found = await lookUp(target).catch(() => []);
   const hosts = found.flatMap((address) =>
@@ -42,10 +43,19 @@ function destination(host: string): string {
   return host === anyIpv6 ? canonicalHost("::1") : host;
 }
 
-function realPath(path: string): string {
+/**
+ * Whether two paths of a socket lead to one, also before it is bound. realpath() does not tell on a Mac: Bun opens the file for
+ * it, and XNU opens no socket (vn_authorize_open_existing in bsd/vfs/vfs_subr.c).
+ */
+function isSameSocket(a: string, b: string): boolean {
+  return isSameFile(a, b) || (basename(a) === basename(b) && isSameFile(dirname(a), dirname(b)));
+}
+
+function isSameFile(a: string, b: string): boolean {
   try {
-    return realpathSync(path);
+    const [first, second] = [statSync(a), statSync(b)];
+    return first.dev === second.dev && first.ino === second.ino;
   } catch {
-    return path;
+    return a === b;
   }
 }

@@ -3,9 +3,9 @@ import { parsePort, parseTcpAddress } from "../address.ts";
 import { quote, UserError } from "../errors.ts";
 import { type ProgramCommand, readCommandLine, refuseMissingTargets } from "../settings/command-line.ts";
 import { defaultSocketNames, type Flags, type OptionName, options, type Settings } from "../settings/options.ts";
+import { socketNamesOf } from "../settings/routes.ts";
 import { variableProblem } from "./check/settings.ts";
 import { type ServiceFlags, serviceFlags } from "./flags.ts";
-import { socketNames } from "./socket-names.ts";
 
 /** A service as its property list is to describe it; every value has been checked. */
 export interface ServiceDescription {
@@ -124,7 +124,7 @@ function placeSettings(given: Flags): {
 function describeSockets(flags: ServiceFlags, settings: Settings): ServiceDescription["sockets"] {
   const sockets: ServiceDescription["sockets"] = new Map();
   const hosts = (flags.address ?? [serviceFlags.address.default]).map(parseHost);
-  const names = socketNames(settings);
+  const names = socketNamesOf(settings);
   const known: readonly string[] = names ?? defaultSocketNames;
   for (const text of flags.port ?? [serviceFlags.port.default]) {
     const at = text.lastIndexOf("=");

@@ -1,16 +1,4 @@
-/** A flag of the service commands: how it is written, and its line in help, man page and README. */
-interface ServiceFlag {
-  /** The flag, without `--`. */
-  flag: string;
-  /** What stands behind the flag; none for a switch. */
-  value?: string;
-  /** The text that is read when the flag is not given. */
-  default?: string;
-  /** May the flag be given more than once? */
-  repeatable?: true;
-  /** One sentence. */
-  help: string;
-}
+import type { Flag } from "../settings/flag.ts";
 
 /** The flags that write, check and install property lists; settings of `options.ts` may stand among them. */
 export const serviceFlags = {
@@ -38,14 +26,14 @@ export const serviceFlags = {
     flag: "port",
     value: "[name=]port",
     default: "80",
-    repeatable: true,
+    repeatable: "flag",
     help: "For --print-plist and --install: the port to serve. A name is the socket's key under Sockets.",
   },
   address: {
     flag: "address",
     value: "address",
     default: "127.0.0.1",
-    repeatable: true,
+    repeatable: "flag",
     help: "The address to serve them on; 0.0.0.0 for the whole network.",
   },
   user: { flag: "user", value: "user", help: "The user that the program runs as." },
@@ -54,7 +42,7 @@ export const serviceFlags = {
   env: {
     flag: "env",
     value: "name=value",
-    repeatable: true,
+    repeatable: "flag",
     help: "A variable of the program's environment.",
   },
   onDemand: { flag: "on-demand", help: "Start with the first connection, not at once." },
@@ -69,7 +57,7 @@ export const serviceFlags = {
   },
   dryRun: { flag: "dry-run", help: "For --install and --uninstall: show what would be done." },
   json: { flag: "json", help: "For --check-plist: for programs to read." },
-} as const satisfies Record<string, ServiceFlag>;
+} as const satisfies Record<string, Flag>;
 
 export type ServiceFlagName = keyof typeof serviceFlags;
 

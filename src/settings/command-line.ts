@@ -1,13 +1,7 @@
 import { UserError } from "../errors.ts";
+import type { Flag } from "./flag.ts";
 import { type Flags, options, readSettings, type Settings, type SocketSource } from "./options.ts";
-
-/** A flag as it is written: without `--`; `value` is the form of what stands behind it, none for a switch. */
-export interface FlagForm {
-  flag: string;
-  value?: string;
-  /** Nothing behind this one is read, as behind `--help`. */
-  last?: true;
-}
+import { routesOf } from "./routes.ts";
 
 /** A command line of ours, split but not checked yet. */
 export interface SplitCommandLine<Name extends string> {
@@ -26,9 +20,9 @@ export type ProgramCommand = [string, ...string[]];
  */
 export function splitCommandLine<Name extends string>(
   args: string[],
-  table: Record<Name, FlagForm>,
+  table: Record<Name, Flag>,
 ): SplitCommandLine<Name> {
-  const names = new Map(Object.entries<FlagForm>(table).map(([name, { flag }]) => [`--${flag}`, name as Name]));
+  const names = new Map(Object.entries<Flag>(table).map(([name, { flag }]) => [`--${flag}`, name as Name]));
   const flags: Partial<Record<Name, string[]>> = {};
   let index = 0;
   for (; index < args.length; index++) {
@@ -77,7 +71,7 @@ export function readCommandLine(
 }
 
 /** The settings alone, as the table of flags that a command line may have. */
-export const settingFlags: Record<keyof typeof options, FlagForm> = options;
+export const settingFlags: Record<keyof typeof options, Flag> = options;
 
 function splitFlag(text: string): { flag: string; inline?: string } {
   const at = text.indexOf("=");
@@ -92,13 +86,11 @@ export function refuseMissingTargets(program: ProgramCommand | null, settings: S
   if (program !== null) return;
   if (settings.passSockets)
     throw new UserError("cannot use --pass-sockets with -: there is no program to pass them to; name one");
-  const missing = settings.route.find(({ target }) => target === null);
-  if (missing !== undefined) {
-    throw new UserError(
-      `cannot use the route ${missing.name}= with -: there is no program to tell a generated path; write a target behind =`,
-    );
-  }
-  if (settings.route.length === 0 && (settings.tcpAddress ?? settings.socketPath) === undefined) {
+  const missing = routesOf(settings).find(({ target }) => target === null);
+  if (missing === undefined) return;
+  if (missing.socket === null)
     throw new UserError("please set LAUNCH_PROGRAM_TCP_ADDRESS or LAUNCH_PROGRAM_SOCKET_PATH");
-  }
+  throw new UserError(
+    `cannot use the route ${missing.socket}= with -: there is no program to tell a generated path; write a target after =`,
+  );
 }

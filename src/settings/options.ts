@@ -1,5 +1,6 @@
 import { parseAddress, parseSocketPath, parseTcpAddress } from "../address.ts";
 import { quote, UserError } from "../errors.ts";
+import type { Flag } from "./flag.ts";
 import {
   parseCount,
   parseDuration,
@@ -10,22 +11,10 @@ import {
   parseSwitch,
 } from "./parsers.ts";
 
-/** One setting: how it is written on the command line and in the environment, and how its text becomes a value. */
-interface Option<T> {
-  /** The flag, without `--`. */
-  flag: string;
-  /** The environment variable; a flag wins over it, and an empty one counts as not set. */
-  variable?: string;
-  /** What stands behind the flag, as help and man page show it; none for a switch, whose variable is 1 or 0. */
-  value?: string;
-  /** The text that is read when neither flag nor variable is given. */
-  default?: string;
-  /** That text where the sockets come from launchd, if it is another one there. */
-  launchdDefault?: string;
-  /** May the flag be given more than once? The variable then holds one value, or several with white space between. */
-  repeatable?: "flag" | "words";
-  /** One sentence for help, man page and README. */
-  help: string;
+/** One setting: a flag, its variable, and how their text becomes a value. */
+interface Option<T> extends Flag {
+  /** It says how connections are relayed, and means nothing where the program gets the sockets. */
+  relay?: true;
   /** Throws a UserError which says what would be right. */
   parse: (text: string) => T;
 }
@@ -48,6 +37,7 @@ export const options = {
     variable: "LAUNCH_PROGRAM_TCP_ADDRESS",
     value: "address",
     help: "Relay to the program at HOST:PORT, [IPv6]:PORT or :PORT. Of the two variables this one wins over the path.",
+    relay: true,
     parse: (text) => parseTcpAddress(text),
   }),
   socketPath: option({
@@ -55,6 +45,7 @@ export const options = {
     variable: "LAUNCH_PROGRAM_SOCKET_PATH",
     value: "path",
     help: "Relay to the program at this Unix socket. Default: a generated path in a private folder. The program finds the path in the variable.",
+    relay: true,
     parse: parseSocketPath,
   }),
   route: option({
@@ -63,6 +54,7 @@ export const options = {
     value: "name=target",
     repeatable: "words",
     help: "Relay the socket of that name to a target of its own; with none behind =, to a generated path in LAUNCH_PROGRAM_SOCKET_PATH_<name>.",
+    relay: true,
     parse: parseRoute,
   }),
   passSockets: option({
@@ -77,6 +69,7 @@ export const options = {
     variable: "LAUNCH_PROGRAM_PROXY_PROTOCOL",
     value: "version",
     help: "Tell the program each client's address by the PROXY protocol, v1 or v2.",
+    relay: true,
     parse: parseProxyProtocol,
   }),
   connectTimeout: option({
@@ -85,6 +78,7 @@ export const options = {
     value: "duration",
     default: "30s",
     help: "How long a client waits for the program to listen.",
+    relay: true,
     parse: parseDuration,
   }),
   stopTimeout: option({
@@ -95,6 +89,7 @@ export const options = {
     // launchd sends SIGKILL 5 s after SIGTERM where the plist has no ExitTimeOut (service/exit-timeout.ts).
     launchdDefault: "4s",
     help: "How long a stop may take before the program is killed; at most half of it waits for transfers. launchd kills after the plist's ExitTimeOut, which has to be a second longer at least.",
+    relay: true,
     parse: parseDuration,
   }),
   maxConnections: option({
@@ -102,6 +97,7 @@ export const options = {
     variable: "LAUNCH_DAEMON_MAX_CONNECTIONS",
     value: "number",
     help: "How many connections may be open; more wait in the kernel. Default: what the limit on open files allows.",
+    relay: true,
     parse: parseCount,
   }),
   tcpKeepalive: option({
@@ -110,6 +106,7 @@ export const options = {
     value: "duration",
     default: "60s",
     help: "Probe a silent TCP peer after this long; 0 for never.",
+    relay: true,
     parse: parseDuration,
   }),
   idleTimeout: option({
@@ -118,6 +115,7 @@ export const options = {
     value: "duration",
     default: "0",
     help: "Close a connection on which nothing moves for this long; 0 for never.",
+    relay: true,
     parse: parseDuration,
   }),
   exitIdleTime: option({
@@ -126,6 +124,7 @@ export const options = {
     value: "duration",
     default: "0",
     help: "Stop the program and exit when there was no connection for this long; the next one starts both. 0 for never.",
+    relay: true,
     parse: parseDuration,
   }),
   listen: option({
@@ -152,14 +151,6 @@ export type OptionName = keyof typeof options;
 
 /** Where the sockets come from: some defaults are others under launchd. */
 export type SocketSource = "launchd" | "elsewhere";
-
-/** An option's defaults as help, man page and README show them; undefined where there is none. */
-export function describeDefault({
-  default: text,
-  launchdDefault,
-}: Pick<Option<unknown>, "default" | "launchdDefault">) {
-  return launchdDefault === undefined ? text : `${text}, under launchd ${launchdDefault}`;
-}
 
 type Value<O> = O extends { parse: (text: string) => infer T }
   ? O extends { repeatable: string }
@@ -224,7 +215,8 @@ function refuseContradictions(given: Map<OptionName, string>, { passSockets, rou
     ["tcpAddress", "socketPath", "socketName", "listen"],
     "each route has a name and a target of its own",
   );
-  if (passSockets) refuse("passSockets", relayOptions, "nothing is relayed when the program gets the sockets");
+  const relayed = (Object.keys(options) as OptionName[]).filter((name) => "relay" in options[name]);
+  if (passSockets) refuse("passSockets", relayed, "nothing is relayed when the program gets the sockets");
   const names = new Set<string>();
   for (const { name } of route) {
     if (names.has(name.toUpperCase())) {
@@ -233,20 +225,6 @@ function refuseContradictions(given: Map<OptionName, string>, { passSockets, rou
     names.add(name.toUpperCase());
   }
 }
-
-/** Settings of the relay: they mean nothing where there is none. */
-const relayOptions: OptionName[] = [
-  "tcpAddress",
-  "socketPath",
-  "route",
-  "proxyProtocol",
-  "connectTimeout",
-  "stopTimeout",
-  "idleTimeout",
-  "tcpKeepalive",
-  "maxConnections",
-  "exitIdleTime",
-];
 
 function words(text: string): string[] {
   return text.split(/\s+/).filter(Boolean);

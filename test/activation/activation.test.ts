@@ -73,12 +73,15 @@ async function activate(
   const script = `
     import { activate, nameForProgram } from ${JSON.stringify(join(root, "activation/activation.ts"))};
     import { readSettings } from ${JSON.stringify(join(root, "settings/options.ts"))};
+    import { socketNamesOf } from ${JSON.stringify(join(root, "settings/routes.ts"))};
     const settings = readSettings(${JSON.stringify(flags)}, {});
+    const names = socketNamesOf(settings);
+    const wishes = { listen: settings.listen, names, datagrams: settings.passSockets };
     try {
       let sockets = [];
-      for (let time = 0; time < ${times}; time++) sockets = await activate(settings, process.env);
+      for (let time = 0; time < ${times}; time++) sockets = await activate(wishes, process.env);
       const served = sockets.map(({ name, address: { host } }) => name + " on " + host);
-      console.log(JSON.stringify({ name: nameForProgram(settings, sockets), served }));
+      console.log(JSON.stringify({ name: nameForProgram(names, sockets), served }));
     } catch (error) {
       console.log(JSON.stringify({ [error.name]: error.message }));
     }`;

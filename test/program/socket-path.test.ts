@@ -113,17 +113,17 @@ describe("socketPathDanger", () => {
     return socketPathDanger(join(shared, "socket"));
   };
 
-  test("a folder that others may write to is one", () => {
-    for (const mode of [0o777, 0o703, 0o772]) expect(dangerIn(mode)).toContain("others may write to");
+  test("a folder that others may write to is one, also with the sticky bit: until the program listens there", () => {
+    for (const mode of [0o777, 0o703, 0o772, 0o1777]) expect(dangerIn(mode)?.why).toContain("others may write to");
     const path = join(folder, "777", "socket");
-    expect(socketPathDanger(path)).toBe(
-      `others may write to ${dirname(path)}, so they can put a socket of their own at ${path} and get its connections; chmod o-w ${dirname(path)}`,
-    );
+    expect(socketPathDanger(path)).toEqual({
+      why: `others may write to ${dirname(path)}, so they can put a socket of their own at ${path} and get its connections`,
+      fix: "choose a folder that only the program's user may write to, or leave the path out for a generated one",
+    });
   });
 
-  test("a folder of one's own is none, nor one with the sticky bit, nor one that is not there", () => {
-    for (const mode of [0o700, 0o755, 0o770, 0o1777]) expect(dangerIn(mode)).toBeUndefined();
-    expect(socketPathDanger("/tmp/socket")).toBeUndefined();
+  test("a folder of one's own is none, nor one of the administrators, nor one that is not there", () => {
+    for (const mode of [0o700, 0o755, 0o770]) expect(dangerIn(mode)).toBeUndefined();
     expect(socketPathDanger(join(folder, "missing", "socket"))).toBeUndefined();
   });
 });

@@ -3,9 +3,9 @@ import { readCommandLine, refuseMissingTargets, splitCommandLine } from "../../s
 import { readSettings } from "../../src/settings/options.ts";
 
 const table = {
-  port: { flag: "port", value: "number" },
-  quick: { flag: "quick" },
-  end: { flag: "end", last: true },
+  port: { flag: "port", value: "number", help: "" },
+  quick: { flag: "quick", help: "" },
+  end: { flag: "end", last: true, help: "" },
 } as const;
 
 describe("splitCommandLine", () => {

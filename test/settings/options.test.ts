@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { UserError } from "../../src/errors.ts";
-import { describeDefault, type Flags, type OptionName, options, readSettings } from "../../src/settings/options.ts";
+import { describeDefault } from "../../src/settings/flag.ts";
+import { type Flags, type OptionName, options, readSettings } from "../../src/settings/options.ts";
 import { anyText, check } from "../support/property.ts";
 
 interface Row {

@@ -1,6 +1,7 @@
 import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { reasonOf } from "../../errors.ts";
+import { isWritableByOthers } from "../../system/permissions.ts";
 import { type Platform, platform } from "../../system/platform.ts";
 import type { Account } from "./machine.ts";
 
@@ -53,17 +54,11 @@ export function changeable(path: string, system: Platform = platform, links = ma
       const target = resolve(dirname(step), readlinkSync(step), relative(step, path));
       return links === 0 ? null : changeable(target, system, links - 1);
     }
-    if (isWritable(found, system)) return step;
+    // In a sticky folder nobody can replace what is root's.
+    const replaceable = !found.isDirectory() || (found.mode & sticky) === 0;
+    if (replaceable && isWritableByOthers(found, system)) return step;
   }
   return null;
-}
-
-function isWritable(found: Stats, system: Platform): boolean {
-  // macOS's wheel and admin (/etc/group there: 0 and 80); elsewhere root's group alone.
-  const administrators = system === "macos" ? [0, 80] : [0];
-  const writable = (found.mode & 0o002) !== 0 || ((found.mode & 0o020) !== 0 && !administrators.includes(found.gid));
-  // In a sticky folder nobody can replace what is root's.
-  return writable && !(found.isDirectory() && (found.mode & sticky) !== 0);
 }
 
 function permits({ uid, groups }: Account, wish: keyof typeof bits, { mode, uid: owner, gid }: Stats): boolean {

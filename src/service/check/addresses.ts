@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { formatAddress } from "../../address.ts";
+import { type Address, formatAddress } from "../../address.ts";
 import { quote } from "../../errors.ts";
 import { findOwnListener } from "../../proxy/forwarding-loop.ts";
 import { canonicalHost, isLoopback } from "../../system/ip.ts";
@@ -7,12 +7,11 @@ import { platform } from "../../system/platform.ts";
 import type { Dictionary } from "../plist/value.ts";
 import type { Subject } from "./inspection.ts";
 
-/** One address that launchd binds for an entry. */
+/** An address that launchd binds for an entry. */
 export interface Bound {
   key: string;
   protocol: "stream" | "dgram";
-  address: string;
-  port: number;
+  address: Address;
 }
 
 const wildcards = ["0.0.0.0", canonicalHost("::")];
@@ -58,15 +57,16 @@ export async function checkNode(subject: Subject, key: string, entry: Dictionary
 export function checkTwins(subject: Subject, bound: Bound[]): void {
   const first = new Map<string, string>();
   const told = new Set<string>();
-  for (const { key, protocol, address, port } of bound) {
-    const name = `${protocol} ${canonicalHost(address)} ${port}`;
+  for (const { key, protocol, address } of bound) {
+    const name =
+      address.kind === "unix" ? `unix ${address.path}` : `${protocol} ${canonicalHost(address.host)} ${address.port}`;
     const twin = first.get(name);
     first.set(name, twin ?? key);
     if (twin === undefined || told.has(key)) continue;
     told.add(key);
     subject.error(
       key,
-      `it has the same address and port as ${twin}, so that launchd can bind only one of them`,
+      `it has the same ${address.kind === "unix" ? "path" : "address and port"} as ${twin}, so that launchd can bind only one of them`,
       "leave one out",
     );
   }
@@ -74,15 +74,12 @@ export function checkTwins(subject: Subject, bound: Bound[]): void {
 
 /** A target that is one of the job's own sockets would be connected to for ever. */
 export async function checkLoops(subject: Subject, bound: Bound[]): Promise<void> {
-  const { settings } = subject;
-  if (settings === null) return;
-  const targets = settings.route.length > 0 ? settings.route.map(({ target }) => target) : [settings.tcpAddress];
-  const sockets = bound.map(({ address, port }) => ({ address: { kind: "tcp", host: address, port } as const }));
-  for (const target of targets) {
-    const own = target && (await findOwnListener(target, sockets));
+  for (const { target } of subject.routes) {
+    const own = target && (await findOwnListener(target, bound));
     if (!target || !own) continue;
     const why = `the target ${formatAddress(target)} is ${formatAddress(own)}, which launchd binds for this job`;
-    subject.error("EnvironmentVariables", why, "give the server an address of its own");
+    const variable = target.kind === "tcp" ? "LAUNCH_PROGRAM_TCP_ADDRESS" : "LAUNCH_PROGRAM_SOCKET_PATH";
+    subject.error(subject.settingKey(variable), why, "give the server an address of its own");
   }
 }
 

@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import { quote } from "../../errors.ts";
+import { socketPathDanger } from "../../program/socket-path.ts";
 import { changeable, isHidden, may, stat } from "./access.ts";
 import type { Subject } from "./inspection.ts";
 
@@ -13,8 +14,10 @@ export function checkFiles(subject: Subject): void {
     if (path !== undefined && ![...logs.values()].includes(path)) logs.set(key, path);
   }
   for (const [key, path] of logs) checkLog(subject, key, path);
-  const { settings } = subject;
-  if (settings?.socketPath && !settings.tcpAddress) checkSocketFolder(subject, settings.socketPath.path);
+  for (const { target, variable } of subject.routes) {
+    if (target?.kind === "unix")
+      checkSocketPath(subject, subject.settingKey(variable ?? "LAUNCH_DAEMON_ROUTES"), target.path);
+  }
 }
 
 function checkFolder(subject: Subject): void {
@@ -70,15 +73,8 @@ function checkLog(subject: Subject, key: string, path: string): void {
   }
 }
 
-/** The program's socket: where others can write too, they can take the name first. */
-function checkSocketFolder(subject: Subject, path: string): void {
-  const folder = dirname(path);
-  const found = stat(folder);
-  if (found === null || (found.mode & 0o002) === 0) return;
-  const why = `${path} lies in a folder that everybody may write to, where others can take the name first`;
-  subject.note(
-    "EnvironmentVariables.LAUNCH_PROGRAM_SOCKET_PATH",
-    why,
-    "leave it out: the generated path is in a private folder",
-  );
+/** A fixed path of the program's socket, as the program itself judges it at its start. */
+function checkSocketPath(subject: Subject, key: string, path: string): void {
+  const danger = socketPathDanger(path);
+  if (danger !== undefined) subject.note(key, danger.why, danger.fix);
 }

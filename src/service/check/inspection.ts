@@ -1,6 +1,7 @@
 import type { Stats } from "node:fs";
 import type { ProgramCommand } from "../../settings/command-line.ts";
 import type { Settings } from "../../settings/options.ts";
+import { type RouteSetting, routesOf } from "../../settings/routes.ts";
 import { type Dictionary, isDictionary, type PlistValue } from "../plist/value.ts";
 import type { Account, Machine } from "./machine.ts";
 
@@ -50,6 +51,16 @@ export class Subject {
 
   note(key: string, why: string, mend: string): void {
     this.findings.push({ severity: "note", key, why, mend });
+  }
+
+  /** Which sockets go to which targets; none while the settings are unknown, or where the program gets the sockets. */
+  get routes(): RouteSetting[] {
+    return this.settings === null || this.settings.passSockets ? [] : routesOf(this.settings);
+  }
+
+  /** The key that holds a setting: its variable's where the job has that, else the arguments. */
+  settingKey(variable: string): string {
+    return this.environment[variable] ? `EnvironmentVariables.${variable}` : "ProgramArguments";
   }
 
   /** For a path that who runs the checks cannot look at; what is wrong with it stays unknown. */

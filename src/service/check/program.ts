@@ -1,11 +1,9 @@
 import { basename, resolve } from "node:path";
 import { quote } from "../../errors.ts";
+import { searchPath, standardPath } from "../../system/path-search.ts";
 import { changeable, isHidden, may, stat } from "./access.ts";
 import { own, type Subject } from "./inspection.ts";
 import { isStrings } from "./settings.ts";
-
-/** launchd's PATH where the plist sets none (`_PATH_STDPATH` of paths.h, which launchd sets for its jobs). */
-const standardPath = "/usr/bin:/bin:/usr/sbin:/sbin";
 
 /** The programs that are run: launch_socket_server by launchd, and the server by it. */
 export function checkProgram(subject: Subject): void {
@@ -59,13 +57,10 @@ function checkServer(subject: Subject, key: string, name: string): void {
   }
   // launchd's own PATH is what an empty one is not: execvp(3) takes that for the current folder.
   const path = subject.environment.PATH ?? standardPath;
-  const found = path
-    .split(":")
-    .map((folder) => resolve("/", folder, name))
-    .find(
-      (candidate) =>
-        stat(candidate)?.isFile() && (subject.account === null || may(subject.account, "execute", candidate)),
-    );
+  const found = searchPath(name, path, "/").find(
+    (candidate) =>
+      stat(candidate)?.isFile() && (subject.account === null || may(subject.account, "execute", candidate)),
+  );
   if (found === undefined) {
     const why = `${quote(name)} is in no folder of the job's PATH (${path})`;
     subject.error(key, why, "write its whole path, or set PATH in EnvironmentVariables");

@@ -2,8 +2,8 @@ import { dirname } from "node:path";
 import { maxSocketPath, parsePort } from "../../address.ts";
 import { quote, UserError } from "../../errors.ts";
 import { defaultSocketNames } from "../../settings/options.ts";
+import { socketNamesOf } from "../../settings/routes.ts";
 import { type Dictionary, isDictionary, type PlistValue } from "../plist/value.ts";
-import { socketNames } from "../socket-names.ts";
 import { stat } from "./access.ts";
 import { type Bound, checkLoops, checkNode, checkTwins } from "./addresses.ts";
 import { describe, own, type Subject } from "./inspection.ts";
@@ -43,13 +43,13 @@ function checkNames(subject: Subject, sockets: Dictionary | undefined): string[]
       subject.error(
         "Sockets",
         why,
-        `add one called ${(settings && socketNames(settings)?.[0]) ?? defaultSocketNames[0]}`,
+        `add one called ${(settings && socketNamesOf(settings)?.[0]) ?? defaultSocketNames[0]}`,
       );
     }
     return null;
   }
   if (settings === null) return null;
-  const wanted = socketNames(settings);
+  const wanted = socketNamesOf(settings);
   const known = present.map((name) => quote(name)).join(", ");
   if (wanted === null) {
     const found = defaultSocketNames.find((name) => present.includes(name));
@@ -87,13 +87,16 @@ async function checkEntry(subject: Subject, key: string, entry: Dictionary, serv
     subject.error(`${key}.SockPassive`, why, "leave it out");
   }
   const path = subject.text("SockPathName", entry, `${key}.SockPathName`);
-  if (path !== undefined) return checkPath(subject, `${key}.SockPathName`, path);
+  if (path !== undefined) {
+    checkPath(subject, `${key}.SockPathName`, path);
+    return [{ key, protocol, address: { kind: "unix", path } }];
+  }
   // launchd makes up the path of such a socket.
   if (own(entry, "SecureSocketWithKey") !== undefined) return [];
   const port = checkPort(subject, key, entry);
   const addresses = await checkNode(subject, key, entry);
   if (port === undefined) return [];
-  return addresses.map((address) => ({ key, protocol, address, port }));
+  return addresses.map((host) => ({ key, protocol, address: { kind: "tcp", host, port } }));
 }
 
 function checkType(subject: Subject, key: string, entry: Dictionary, served: boolean): "stream" | "dgram" {
@@ -124,7 +127,7 @@ function checkType(subject: Subject, key: string, entry: Dictionary, served: boo
   return dgram ? "dgram" : "stream";
 }
 
-function checkPath(subject: Subject, key: string, path: string): Bound[] {
+function checkPath(subject: Subject, key: string, path: string): void {
   const folder = dirname(path);
   const bytes = Buffer.byteLength(path);
   if (!path.startsWith("/")) {
@@ -138,7 +141,6 @@ function checkPath(subject: Subject, key: string, path: string): Bound[] {
   } else if (!stat(folder)?.isDirectory()) {
     subject.error(key, `there is no folder ${folder}, so that launchd cannot bind the socket`, `mkdir ${folder}`);
   }
-  return [];
 }
 
 function checkPort(subject: Subject, key: string, entry: Dictionary): number | undefined {

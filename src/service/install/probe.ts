@@ -1,9 +1,9 @@
 import { connect, type Socket } from "node:net";
 import { type Address, formatAddress, parsePort } from "../../address.ts";
 import { defaultSocketNames, type Settings } from "../../settings/options.ts";
+import { socketNamesOf } from "../../settings/routes.ts";
 import { own } from "../check/inspection.ts";
 import { type Dictionary, isDictionary } from "../plist/value.ts";
-import { socketNames } from "../socket-names.ts";
 
 /** Where a client can reach a service. */
 export type Contact = Address;
@@ -49,7 +49,7 @@ export class Knock implements Disposable {
 export function contactsOf(job: Dictionary, settings: Settings): Contact[] {
   const sockets = own(job, "Sockets");
   if (!isDictionary(sockets)) return [];
-  const names = socketNames(settings) ?? [defaultSocketNames.find((name) => own(sockets, name) !== undefined) ?? ""];
+  const names = socketNamesOf(settings) ?? [defaultSocketNames.find((name) => own(sockets, name) !== undefined) ?? ""];
   return names
     .flatMap((name) => own(sockets, name) ?? [])
     .filter(isDictionary)

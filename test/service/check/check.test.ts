@@ -250,13 +250,13 @@ describe("the settings", () => {
       "note EnvironmentVariables: LAUNCH_PROGRAM_TCP_ADDRESS and LAUNCH_PROGRAM_SOCKET_PATH are both set, and the address wins",
     ]);
     expect(await set(path)).toEqual([
-      "note EnvironmentVariables.LAUNCH_PROGRAM_SOCKET_PATH: FOLDER/shared/server.sock lies in a folder that everybody may write to, where others can take the name first",
+      "note EnvironmentVariables.LAUNCH_PROGRAM_SOCKET_PATH: others may write to FOLDER/shared, so they can put a socket of their own at FOLDER/shared/server.sock and get its connections",
     ]);
   });
 
   test("a target that is one of the job's own sockets is an error", async () => {
     expect(await set({ LAUNCH_PROGRAM_TCP_ADDRESS: "127.0.0.1:80" })).toEqual([
-      "error EnvironmentVariables: the target 127.0.0.1:80 is 127.0.0.1:80, which launchd binds for this job",
+      "error EnvironmentVariables.LAUNCH_PROGRAM_TCP_ADDRESS: the target 127.0.0.1:80 is 127.0.0.1:80, which launchd binds for this job",
     ]);
   });
 

@@ -1,0 +1,27 @@
+/** A flag of the command line: how it is written, and its line in help, man page and README. */
+export interface Flag {
+  /** Without `--`. */
+  flag: string;
+  /** The form of its value; none for a switch. */
+  value?: string;
+  /** The environment variable that says the same; a flag wins over it, and an empty one counts as not set. */
+  variable?: string;
+  /** The text that is read when neither flag nor variable is given. */
+  default?: string;
+  /** That text where the sockets come from launchd, if it is another one there. */
+  launchdDefault?: string;
+  /** Whether the flag may be given more than once. A variable then holds one value, or with `words` several with white space between. */
+  repeatable?: "flag" | "words";
+  /** Nothing after this one is read, as after `--help`. */
+  last?: true;
+  /** One sentence. */
+  help: string;
+}
+
+/** The defaults as help, man page and README show them; undefined where there is none. */
+export function describeDefault({
+  default: text,
+  launchdDefault,
+}: Pick<Flag, "default" | "launchdDefault">): string | undefined {
+  return launchdDefault === undefined ? text : `${text}, under launchd ${launchdDefault}`;
+}
