@@ -66,12 +66,12 @@ check: build/dependencies ## formatter, linter and types, changing nothing
 	@$(BUN) x --bun tsc --noEmit
 
 .PHONY: fix
-fix: build/dependencies ## let formatter and linter mend what they can
+fix: build/dependencies ## let formatter and linter fix what they can
 	@$(BUN) x --bun biome check --write .
 	@$(BUN) scripts/document.ts
 
 .PHONY: demo
-demo: $(PROGRAM) ## a small server behind the program on this machine; KEEP=1 leaves it running
+demo: $(PROGRAM) ## a small server with the program in front of it, on this machine; KEEP=1 leaves it running
 	@$(BUN) scripts/demo.ts $(if $(KEEP),--keep)
 
 .PHONY: dist

@@ -32,7 +32,7 @@ const VM_PAGE_SIZE = 0x4000;
  * Returns a copy of the executable with its signature replaced by an ad-hoc one; the file ends where it ends.
  * `bytes` is left alone.
  *
- * @throws MachOError when there is no room made for a signature (an LC_CODE_SIGNATURE command and the end of the
+ * @throws MachOError when no room was made for a signature (an LC_CODE_SIGNATURE command and the end of the
  * file to put it at; every linker for macOS makes it).
  */
 export function sign(bytes: Uint8Array, identifier: string): Uint8Array<ArrayBuffer> {

@@ -14,7 +14,7 @@ import { bytesFrom } from "../test/support/stream.ts";
 import { freeTarget } from "../test/support/targets.ts";
 import { waitFor } from "../test/support/wait.ts";
 
-/** What is left at the rest behind a round. */
+/** What is left in the rest after a round. */
 interface Rest {
   /** Megabytes, descriptors, and processor seconds for 1,000 connections of the round. */
   memory: number;

@@ -47,7 +47,7 @@ export function usage(argv0: string): string {
 export async function help(): Promise<string> {
   const args: ArgsDef = {
     program: { type: "positional", description: "The server to run, or - to run none and relay only." },
-    arg: { type: "positional", required: false, description: "Everything behind the program belongs to it." },
+    arg: { type: "positional", required: false, description: "Everything after the program belongs to it." },
   };
   const rows = [
     ...Object.values<Flag>(switches),

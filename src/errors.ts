@@ -1,4 +1,4 @@
-/** Something a person can cause and mend. Its message is a whole sentence; no stack trace is ever shown for it. */
+/** Something a person can cause and fix. Its message is a whole sentence; no stack trace is ever shown for it. */
 export class UserError extends Error {
   override name = "UserError";
 }

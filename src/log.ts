@@ -3,7 +3,7 @@ import { createConsola, LogLevels } from "consola";
 import { onOneLine } from "./errors.ts";
 import { constants, libc } from "./system/libc.ts";
 
-/** The levels of `--log-level`, least talkative first. */
+/** The levels of `--log-level`, least verbose first. */
 export const logLevels = ["error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
@@ -14,7 +14,7 @@ const colours: Record<string, string> = { error: "\x1b[31m", warn: "\x1b[33m", d
 
 /**
  * The program's log: one line per call on stderr, each beginning with `launch_socket_server: `, coloured on a
- * terminal only. Everything that consola would take from the environment (DEBUG, TEST, NODE_ENV) or do by itself
+ * terminal only. Everything that consola would take from the environment (DEBUG, TEST, NODE_ENV) or do unasked
  * (writing to stdout, merging equal lines) is set explicitly.
  */
 export const log = createConsola({
@@ -33,7 +33,7 @@ export const log = createConsola({
   ],
 });
 
-/** Shows lines of `level` and of the less talkative ones from now on. */
+/** Shows lines of `level` and of the less verbose ones from now on. */
 export function setLogLevel(level: LogLevel): void {
   log.level = LogLevels[level];
 }
@@ -43,16 +43,16 @@ function textOf(part: unknown): string {
   return part instanceof Error ? (part.stack ?? part.message) : onOneLine(String(part));
 }
 
-/** Lines given up since one was last written, and whether the first of them was begun. */
+/** Lines dropped since one was last written, and whether the first of them was begun. */
 let lost = 0;
 let torn = false;
 
 /**
  * Writes at once, so that nothing is lost at exit and lines keep their order. A log that cannot be written (full disk,
- * closed pipe, a pipe that nobody reads) must neither end nor stop the daemon: the line is given up.
+ * closed pipe, a pipe that nobody reads) must neither end nor stop the daemon: the line is dropped.
  */
 function writeLine(line: string): void {
-  // Once nobody reads, no line is waited for.
+  // Once the reader has stopped, no line is waited for.
   if (!stderrIsReady(lost === 0 ? patience : 0)) {
     lost++;
     return;
@@ -79,7 +79,7 @@ const patience = 100;
 const atomic = 512;
 
 /**
- * May something be written to stderr without waiting for longer than `timeout` milliseconds? Errors of the descriptor count as
+ * Whether something can be written to stderr without waiting for longer than `timeout` milliseconds. Errors of the descriptor count as
  * yes: writing tells them. A wait that a signal cut short counts as no, or the write behind it could wait for ever.
  */
 function stderrIsReady(timeout: number): boolean {

@@ -7,7 +7,7 @@ import type { Relay } from "./proxy/relay.ts";
 const togetherFor = 100;
 
 /**
- * The program has ended by itself: what it sent is delivered, for at most `stopTimeout` milliseconds or until a signal
+ * The program has exited unasked: what it sent is delivered, for at most `stopTimeout` milliseconds or until a signal
  * comes. Returns our exit code.
  */
 export async function finish(

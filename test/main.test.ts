@@ -89,7 +89,7 @@ describe("what cannot be is one sentence", () => {
     [
       "no program",
       ["--listen", ":0"],
-      "cannot start: the program is missing; name one behind the options, or - to run none",
+      "cannot start: the program is missing; name one after the options, or - to run none",
     ],
     ["no name", [""], "cannot start: the program's name is empty; name a program, or - to run none"],
     ["no target", ["-"], "please set LAUNCH_PROGRAM_TCP_ADDRESS or LAUNCH_PROGRAM_SOCKET_PATH"],
@@ -97,7 +97,7 @@ describe("what cannot be is one sentence", () => {
     [
       "an address of another machine",
       ["--listen", "192.0.2.77:0", "true"],
-      /^error activating launch socket: cannot listen on 192\.0\.2\.77:0: it is no address/,
+      /^error activating launch socket: cannot listen on 192\.0\.2\.77:0: it is not an address/,
     ],
     ["a bad duration", ["--stop-timeout", "1d", "true"], /^cannot use "1d" for --stop-timeout: it is not a duration/],
     [

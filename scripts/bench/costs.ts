@@ -86,7 +86,7 @@ export async function measureActivation(argv: string[]): Promise<number> {
   }
 }
 
-/** Milliseconds from starting a contender that binds by itself to the first byte that a client gets through it. */
+/** Milliseconds from starting a contender that binds directly to the first byte that a client gets through it. */
 export async function measureStart(contender: Contender, target: Target, folder: string): Promise<number> {
   const port = freePort();
   const { argv, env } = await contender.command(port, target, folder);

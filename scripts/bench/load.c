@@ -12,7 +12,7 @@
 static const char keep[] = "GET / HTTP/1.1\r\nHost: bench\r\n\r\n";
 static const char last[] = "GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
 
-/* Connects without blocking: at capacity a proxy leaves newcomers in the queue. */
+/* Connects without blocking: at capacity a proxy leaves new connections in the queue. */
 static int open_request(int epoll, const struct address *a, uint32_t index) {
   int fd = dial(a);
   if (write(fd, last, sizeof last - 1) != sizeof last - 1) die("write");

@@ -131,7 +131,7 @@ async function starts(results: Results, chosen: Contender[], { http }: Backends,
   }
 }
 
-/** Each has served something before, so that what serving leaves behind (timers, collectors) is in the count. */
+/** Each has served something before, so that what serving leaves over (timers, collectors) is in the count. */
 async function idle(results: Results, chosen: Contender[], { http }: Backends, folder: string, load: Load) {
   const [wait, count] = quick ? [5_000, 10_000] : [120_000, 120_000];
   const running = [];

@@ -5,11 +5,11 @@ import type { Running } from "./servers.ts";
 /** A contender in front of the two backends; pid 0 where there is no relay in between. */
 export interface Line {
   name: string;
-  /** Can the relay's CPU time be told? */
+  /** Whether the relay's CPU time can be told. */
   cpu: boolean;
   http: Running;
   bulk: Running;
-  /** Starts what has ended by itself once more. */
+  /** Starts what has exited once more. */
   restart?: () => Promise<void>;
 }
 

@@ -35,7 +35,7 @@ export function series(rounds: Figures[] | undefined, key: string): number[] {
   return (rounds ?? []).map((figures) => figures[key]).filter((value) => value !== undefined);
 }
 
-/** Is there no relay behind this name? */
+/** Whether there is no relay of this name. */
 export const isDirect = (name: string) => name === "direct" || name === handOverName;
 
 /** The whole page in Markdown; `program` is the contender that everything else is compared with. */

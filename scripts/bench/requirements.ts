@@ -13,7 +13,7 @@ export function missingTools(): string | null {
   return `${missing.map(([command]) => command).join(", ")} missing (Debian: apt-get install ${missing.map(([, name]) => name).join(" ")})`;
 }
 
-/** Is there what this contender needs? */
+/** Whether everything that this contender needs is there. */
 export function isThere({ needs }: Contender): boolean {
   return needs === null || Bun.which(needs.command) !== null;
 }

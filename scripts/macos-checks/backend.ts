@@ -1,5 +1,5 @@
 /**
- * The server that the checks put behind the program. The first line of a connection says what it is to do; see
+ * The server that the checks run with the program in front. The first line of a connection says what it is to do; see
  * `behaviours`. It serves one connection after the other and dies at once on SIGTERM, as most servers do.
  *
  *   [VERIFY_START_DELAY=SECONDS] bun backend.ts [ARG…]

@@ -95,7 +95,7 @@ export class BlockingSocket {
     return buffer.subarray(0, count);
   }
 
-  /** Returns a line without its end, taking nothing that comes behind it. @throws SocketError */
+  /** Returns a line without its end, taking nothing that comes after it. @throws SocketError */
   receiveLine(): string {
     const bytes: number[] = [];
     for (let byte = this.receive(1)[0]; byte !== undefined && byte !== 10; byte = this.receive(1)[0]) bytes.push(byte);
@@ -138,7 +138,7 @@ export function serveForever(address: Address, serve: (client: BlockingSocket) =
   }
 }
 
-/** To be called right behind the call that failed. */
+/** To be called right after the call that failed. */
 function failure(call: string): SocketError {
   const number = errno();
   if (number === os.errno.EAGAIN) return new SocketError("timeout", `${call} took too long`);

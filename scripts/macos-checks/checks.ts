@@ -113,7 +113,7 @@ function serviceChecks(place: Place, prefix: string, needs: Check["needs"]): Che
   ];
 }
 
-/** A stop that may take longer than launchd gives by itself. */
+/** A stop that may take longer than launchd gives by default. */
 const LONG_STOP = { exitTimeout: 15, environment: { LAUNCH_PROGRAM_STOP_TIMEOUT: "10s" } } as const;
 
 function expectExitTimeout(service: Service, expected: number): void {

@@ -104,8 +104,8 @@ export const RELAY_CHECKS: readonly RelayCheck[] = [
     client.reset();
   }),
 
-  // #37077: the spin of a half-open socket that is reset behind pending writes.
-  ...both("no busy loop after a reset behind unsent data", async (service) => {
+  // #37077: the spin of a half-open socket that is reset after pending writes.
+  ...both("no busy loop after a reset after unsent data", async (service) => {
     const client = service.connect();
     client.send(`send ${MEGABYTES}\n`);
     client.endSending();

@@ -43,7 +43,7 @@ export async function activate(
 
 /**
  * The name that the program finds in LAUNCH_DAEMON_SOCKET_NAME: the one given, the one found in the plist, or the
- * original's default. (What systemd calls a socket by itself says nothing to the program.)
+ * original's default. (systemd's own names for sockets mean nothing to the program.)
  */
 export function nameForProgram(names: string[] | null, sockets: ListeningSocket[]): string {
   return names?.[0] ?? (hasLaunchd ? sockets[0]?.name : undefined) ?? "Socket";

@@ -6,7 +6,7 @@ import { reasonOf, UserError } from "../errors.ts";
 import { bindListener, closeDescriptor } from "../system/sockets.ts";
 
 /**
- * Binds the addresses of `--listen` by itself; every address of a host name is bound. The caller owns the descriptors
+ * Binds the addresses of `--listen`; every address of a host name is bound. The caller owns the descriptors
  * and unlinks Unix paths with `removeSocketFiles` at the end. Throws a UserError.
  */
 export async function bindAddresses(addresses: Address[]): Promise<number[]> {
@@ -16,7 +16,7 @@ export async function bindAddresses(addresses: Address[]): Promise<number[]> {
       for (const numeric of await numericAddresses(address)) bound.push({ fd: bind(numeric, address), address });
     }
   } catch (error) {
-    // A path that is left behind could not be bound the next time.
+    // A path that is left over could not be bound the next time.
     for (const { fd } of bound) closeDescriptor(fd);
     removeSocketFiles(bound.map(({ address }) => address));
     throw error;
@@ -64,7 +64,7 @@ function explain(errno: number): string {
     case EACCES:
       return "permission denied; a port under 1024 needs launchd, systemd or root";
     case EADDRNOTAVAIL:
-      return "it is no address of this machine";
+      return "it is not an address of this machine";
     default:
       return `error ${errno}`;
   }

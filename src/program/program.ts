@@ -94,13 +94,13 @@ const signalNames: Record<string, string> = {
   SIGTERM: "terminated",
 };
 
-/** Variables that shells set, change or drop by themselves (dash, bash and zsh as sh), and names that they cannot hold. */
+/** Variables that shells set, change or drop on their own (dash, bash and zsh as sh), and names that they cannot hold. */
 const shellsOwn =
   /^(_|BASH\w*|COMP_WORDBREAKS|DIRSTACK|EPOCH\w+|EUID|FUNCNAME|GROUPS|HISTCMD|HOST\w+|IFS|LINENO|MACHTYPE|OLDPWD|OPT\w+|OSTYPE|PIPESTATUS|PPID|PS\d|PWD|RANDOM|SECONDS|SHELLOPTS|SHLVL|SRANDOM|UID)$|^[^A-Za-z_]|\W/;
 
 /**
  * Bun gives children default dispositions; a shell sets those that we were given to be ignored, and becomes the program.
- * The variables that concern shells come by the command line of env(1), which sets them behind the shell's back; that
+ * The variables that concern shells come by the command line of env(1), which sets them without the shell's knowledge; that
  * everybody can see command lines is why the others do not.
  */
 function ignoring(

@@ -21,7 +21,7 @@ export interface Dial<Side extends Dialing<Side>> {
   readonly failed: (reason: string) => void;
   /** Position in the order in which the clients came. */
   readonly order: number;
-  /** When it is given up, on the clock of performance.now(). */
+  /** When it fails, on the clock of performance.now(). */
   readonly deadline: number;
   /** How many of the target's addresses were tried in this round, and why the first one failed. */
   tried: number;
@@ -47,7 +47,7 @@ const tcpWaiting = 64;
 export class Dialer<Side extends Dialing<Side>> {
   /** Called when `open` may have changed. */
   onChange: () => void = () => {};
-  /** Was the program ever reached? */
+  /** Whether the program was ever reached. */
   reached = false;
 
   #state: "unproven" | "reachable" | "waiting" | "abandoned" = "unproven";
@@ -81,7 +81,7 @@ export class Dialer<Side extends Dialing<Side>> {
     };
   }
 
-  /** May clients be accepted? One at a time until the program was reached, none while others wait. */
+  /** Whether clients may be accepted. One at a time until the program was reached, none while others wait. */
   get open(): boolean {
     if (this.#state === "reachable") return this.#waiting.length < tcpWaiting;
     return this.#state === "unproven" && this.#underWay.size === 0;
@@ -117,7 +117,7 @@ export class Dialer<Side extends Dialing<Side>> {
     if (wasUnderWay) this.#next();
   }
 
-  /** Gives all pending dials up: there will be nobody to connect to. */
+  /** Fails all pending dials: there will be nobody to connect to. */
   abandon(): void {
     this.#state = "abandoned";
     clearTimeout(this.#retry);
@@ -219,7 +219,7 @@ export class Dialer<Side extends Dialing<Side>> {
     this.onChange();
   }
 
-  /** May one more connection be made now? */
+  /** Whether one more connection may be made now. */
   get #mayTry(): boolean {
     switch (this.#state) {
       case "waiting":
@@ -246,7 +246,7 @@ export class Dialer<Side extends Dialing<Side>> {
     this.#next();
   }
 
-  /** Nobody waits any more: because the program was reached, or because all were given up. */
+  /** Nobody waits any more: because the program was reached, or because all have failed. */
   #endWaiting(): void {
     this.#state = this.#lastTry === "reached" ? "reachable" : "unproven";
     if (this.#lastTry === "missed") return;

@@ -32,7 +32,7 @@ export async function findOwnListener(target: Address, sockets: { address: Addre
 
 const [anyIpv4, anyIpv6] = [canonicalHost("0.0.0.0"), canonicalHost("::")];
 
-/** Does a socket on `own` take what is sent to any address of the family of `host`? One on `::` may take IPv4 too (ipv6(7)). */
+/** Whether a socket on `own` takes what is sent to any address of the family of `host`. One on `::` may take IPv4 too (ipv6(7)). */
 function isWildcardFor(own: string, host: string): boolean {
   return own === anyIpv6 || (own === anyIpv4 && host.includes("."));
 }

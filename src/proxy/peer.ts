@@ -1,4 +1,4 @@
-/** What a leg needs of a Bun socket; unit tests play it. */
+/** What a side needs of a Bun socket; unit tests play it. */
 export interface Peer {
   readonly fd: number;
   /** Returns how many bytes were taken; a negative number means that the peer takes nothing any more. */

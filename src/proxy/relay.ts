@@ -20,7 +20,7 @@ export interface RelaySettings {
   idleTimeout: number;
   exitIdleTime: number;
   proxyProtocol: "v1" | "v2" | undefined;
-  /** Is a line for each connection wanted? Asking for a client's address costs a system call. */
+  /** Whether a line for each connection is wanted. Asking for a client's address costs a system call. */
   describeClients: boolean;
 }
 
@@ -73,7 +73,7 @@ export class Relay implements ConnectionOwner, TimeEvent {
     });
   }
 
-  /** Was the program ever reached? */
+  /** Whether the program was ever reached. */
   get reached(): boolean {
     return this.#routes.some(({ dialer }) => dialer.reached);
   }

@@ -21,7 +21,7 @@ export interface SideOwner {
 }
 
 /**
- * Bytes that may wait in a Unix socket whose peer does not take all at once. Linux grants 208 KB by itself (1.25 times the CPU
+ * Bytes that may wait in a Unix socket whose peer does not take all at once. Linux grants 208 KB unasked (1.25 times the CPU
  * time for a gigabyte), macOS 8: with the buffer forced down to that, Linux moves a quarter at 3.6 times the CPU time.
  */
 const unixSendBuffer = 256 * 1024;
@@ -211,7 +211,7 @@ export class Side implements Source, Sink, Dialing<Side> {
 
   /**
    * Closing a TCP socket with unread input resets it and may cost the client the end of its answer: so a client whose server
-   * has gone is left to end by itself for a while, as HTTP servers do (RFC 9112, 9.6).
+   * has gone is left time to end its data, as HTTP servers do (RFC 9112, 9.6).
    */
   #checkLingering(now: number): number {
     if (this.#lingering === null || this.closed) return Number.POSITIVE_INFINITY;

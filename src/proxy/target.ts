@@ -73,7 +73,7 @@ export function explainFailure(reason: string, target: Address, system = platfor
     case "EPERM":
       return `permission denied at ${place}; check the owner and mode of the socket and its folders`;
     case "ENOTSOCK":
-      return `${place} is no socket; check the path`;
+      return `${place} is not a socket; check the path`;
     case "ETIMEDOUT":
       return `${place} does not answer; check the address and the network`;
     default:

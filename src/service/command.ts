@@ -78,7 +78,7 @@ function refuseOthers(given: ServiceFlagName[], allowed: ServiceFlagName[]): voi
   if (other && verb) throw new UserError(`cannot use ${spell(other)} with ${spell(verb)}: leave it out`);
 }
 
-/** A file says all by itself. */
+/** A file says everything already. */
 function refuseDescription(verb: ServiceFlagName, flags: ServiceFlags & Flags, rest: string[]): void {
   const setting = Object.keys(flags).find((name) => !(name in serviceFlags));
   const what = setting === undefined ? rest[0] : "a setting";

@@ -26,7 +26,7 @@ export interface ServiceDescription {
 }
 
 /**
- * Checks the flags of --print-plist and what stands behind them. The environment of the caller plays no part: a
+ * Checks the flags of --print-plist and what follows them. The environment of the caller plays no part: a
  * service has its own. Throws a UserError.
  */
 export function describeService(label: string, flags: ServiceFlags & Flags, rest: string[]): ServiceDescription {
@@ -41,7 +41,7 @@ export function describeService(label: string, flags: ServiceFlags & Flags, rest
   for (const text of flags.env ?? []) {
     const [name, value] = parseVariable(text);
     const problem = variableProblem(name);
-    if (problem !== null) throw new UserError(`cannot use ${name} for --env: ${problem.why}; ${problem.mend}`);
+    if (problem !== null) throw new UserError(`cannot use ${name} for --env: ${problem.why}; ${problem.fix}`);
     if (environment.has(name)) throw new UserError(`cannot use ${name} twice: leave one of them out`);
     environment.set(name, value);
   }
@@ -67,7 +67,7 @@ export function describeService(label: string, flags: ServiceFlags & Flags, rest
     settings,
     program,
     loginShell: flags.loginShell !== undefined,
-    // What ends by itself when idle is to be started by the next connection, not at once.
+    // What exits when idle is to be started by the next connection, not at once.
     start:
       flags.onDemand || (!flags.keepRunning && settings.exitIdleTime !== Number.POSITIVE_INFINITY)
         ? "on-demand"

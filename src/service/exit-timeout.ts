@@ -25,7 +25,7 @@ const margin = 5;
 /** For a program that gets the sockets and stops by its own rules: what launchd gave in 2014. */
 const passedExitTimeout = 20;
 
-/** The seconds of a plist's ExitTimeOut; null where it has none that launchd heeds (launchd-842, src/core.c:2754). */
+/** The seconds of a plist's ExitTimeOut; null where it has none that launchd obeys (launchd-842, src/core.c:2754). */
 export function exitTimeoutOf(job: Dictionary): number | null {
   const value = own(job, "ExitTimeOut");
   return typeof value === "number" && Number.isInteger(value) && value >= 0 ? value : null;

@@ -10,7 +10,7 @@ export const serviceFlags = {
   checkPlist: {
     flag: "check-plist",
     value: "file",
-    help: "List what launchd or this program would stumble over in a property list. Exit 1 for errors, 2 if unreadable.",
+    help: "List what launchd or this program would reject or misread in a property list. Exit 1 for errors, 2 if unreadable.",
   },
   install: {
     flag: "install",

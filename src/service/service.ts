@@ -9,7 +9,7 @@ import { thisMachine } from "./check/machine.ts";
 import { count, plural, report, reportJson } from "./check/report.ts";
 import type { ServiceCommand } from "./command.ts";
 import type { ServiceDescription } from "./description.ts";
-import { daemons, launchctl as launchctlProgram, placeFor } from "./install/domain.ts";
+import { daemons, domainOf, launchctl as launchctlProgram } from "./install/domain.ts";
 import { install, installationSteps } from "./install/install.ts";
 import { plistPath } from "./install/installed.ts";
 import { Launchctl } from "./install/launchctl.ts";
@@ -25,7 +25,7 @@ export interface Caller {
   environment: Record<string, string | undefined>;
   folder: string;
   uid: number;
-  /** Is stdout a terminal that shows colours? */
+  /** Whether stdout is a terminal that shows colours. */
   colour: boolean;
 }
 
@@ -73,8 +73,8 @@ async function runUninstall(
   print: (text: string) => void,
 ): Promise<number> {
   refuseWithoutLaunchd(`cannot uninstall ${label}`);
-  const place = placeFor(uid);
-  const { steps, kept } = await uninstall(label, place, new Launchctl(launchctlProgram, place.domain), dryRun);
+  const domain = domainOf(uid);
+  const { steps, kept } = await uninstall(label, domain, new Launchctl(launchctlProgram, domain.name), dryRun);
   print(dryRun ? steps.join("\n") : `${label} is uninstalled`);
   for (const file of kept) print(`${file} is still there: the property list that --replace took the place of`);
   return 0;
@@ -87,23 +87,23 @@ async function runInstall(
 ): Promise<number> {
   const subject = "file" in source ? source.file : source.service.label;
   refuseWithoutLaunchd(`cannot install ${subject}`);
-  const place = placeFor(caller.uid);
+  const domain = domainOf(caller.uid);
   const { bytes, path } = readSource(source, caller);
-  const examination = await checkPlist({ path, bytes, stats: null, kind: place.kind }, machine);
+  const examination = await checkPlist({ path, bytes, stats: null, kind: domain.kind }, machine);
   const { findings } = examination;
   if (findings.length > 0) print(report(subject, findings, caller.colour));
   const { label, job, settings } = refuseErrors(subject, examination);
 
-  const launchctl = new Launchctl(launchctlProgram, place.domain);
+  const launchctl = new Launchctl(launchctlProgram, domain.name);
   const service = { label, bytes, job, settings, replace };
   if (dryRun) {
-    print([...(await installationSteps(service, place, launchctl)), "", writePlist(job).trimEnd()].join("\n"));
+    print([...(await installationSteps(service, domain, launchctl)), "", writePlist(job).trimEnd()].join("\n"));
     return 0;
   }
-  const { kept, elsewhere } = await install(service, place, launchctl, interruption());
+  const { kept, elsewhere } = await install(service, domain, launchctl, interruption());
   const where = contactsOf(job, settings).map(formatAddress).join(", ");
   const log = own(job, "StandardErrorPath");
-  print(`${label} is installed as ${plistPath(label, place)}${where && ` and serves ${where}`}`);
+  print(`${label} is installed as ${plistPath(label, domain)}${where && ` and serves ${where}`}`);
   if (kept !== null) print(`what was there before is kept as ${kept}`);
   if (elsewhere !== null) {
     print(
@@ -135,7 +135,7 @@ function refuseErrors(subject: string, { findings, job, settings }: Examination)
   const label = job && own(job, "Label");
   if (errors === 0 && job !== null && settings !== null && typeof label === "string") return { label, job, settings };
   throw new UserError(
-    `cannot install ${subject}: the checks found ${plural(errors, "error")}; mend what is listed above`,
+    `cannot install ${subject}: the checks found ${plural(errors, "error")}; fix what is listed above`,
   );
 }
 

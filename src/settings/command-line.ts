@@ -7,7 +7,7 @@ import { routesOf } from "./routes.ts";
 export interface SplitCommandLine<Name extends string> {
   /** The texts given for each flag; a switch that was given has the text `1`. */
   flags: Partial<Record<Name, string[]>>;
-  /** The program and its arguments: all that stands behind our flags. */
+  /** The program and its arguments: all that comes after our flags. */
   rest: string[];
 }
 
@@ -62,7 +62,7 @@ export function readCommandLine(
   const settings = readSettings(flags, environment, source);
   const [program, ...args] = rest;
   if (program === undefined) {
-    throw new UserError("cannot start: the program is missing; name one behind the options, or - to run none");
+    throw new UserError("cannot start: the program is missing; name one after the options, or - to run none");
   }
   if (program === "") {
     throw new UserError("cannot start: the program's name is empty; name a program, or - to run none");

@@ -53,7 +53,7 @@ export const options = {
     variable: "LAUNCH_DAEMON_ROUTES",
     value: "name=target",
     repeatable: "words",
-    help: "Relay the socket of that name to a target of its own; with none behind =, to a generated path in LAUNCH_PROGRAM_SOCKET_PATH_<name>.",
+    help: "Relay the socket of that name to a target of its own; with none after =, to a generated path in LAUNCH_PROGRAM_SOCKET_PATH_<name>.",
     relay: true,
     parse: parseRoute,
   }),
@@ -131,7 +131,7 @@ export const options = {
     flag: "listen",
     value: "address",
     repeatable: "flag",
-    help: "Bind HOST:PORT or a Unix path by itself, without launchd or systemd; for trying things out.",
+    help: "Bind HOST:PORT or a Unix path directly, without launchd or systemd; for trying things out.",
     parse: (text) => parseAddress(text, { portZero: true }),
   }),
   logLevel: option({

@@ -89,7 +89,7 @@ export const macos = darwin
     }).symbols
   : null;
 
-/** The last error number; to be read right behind the call that failed. */
+/** The last error number; to be read right after the call that failed. */
 export function errno(): number {
   return read.i32((linux?.__errno_location() ?? macos?.__error()) as Pointer, 0);
 }

@@ -38,14 +38,14 @@ export function withOpenFilesLimit<T>(soft: number, action: () => T): T {
   }
 }
 
-/** Is this signal ignored (nohup, a shell's background job)? The handler is the first word of `struct sigaction` on both systems. */
+/** Whether this signal is ignored (nohup, a shell's background job). The handler is the first word of `struct sigaction` on both systems. */
 export function isIgnored(signal: number): boolean {
   const SIG_IGN = 1n;
   const action = new BigUint64Array(32);
   return libc.sigaction(signal, null, action) === 0 && action[0] === SIG_IGN;
 }
 
-/** Does a Ctrl-C on our terminal reach this process group, and so the program too? (tcgetpgrp(3)) */
+/** Whether a Ctrl-C on our terminal reaches this process group, and so the program too (tcgetpgrp(3)). */
 export function inTerminalForeground(): boolean {
   const group = libc.getpgrp();
   return [0, 1, 2].some((fd) => libc.tcgetpgrp(fd) === group);

@@ -32,7 +32,7 @@ export function encodeAddress(address: Address, platform: Platform): SocketName 
   return encode(ipv4, [...port, ...host, 0, 0, 0, 0, 0, 0, 0, 0]);
 }
 
-/** What getsockname(2) wrote, or undefined where that is no Unix, IPv4 or IPv6 address; macOS may write nothing at all. */
+/** What getsockname(2) wrote, or undefined where that is not a Unix, IPv4 or IPv6 address; macOS may write nothing at all. */
 export function decodeAddress(name: Uint8Array, platform: Platform): Address | undefined {
   const bytes = Buffer.from(name);
   if (bytes.length < 2) return undefined;

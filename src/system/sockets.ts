@@ -22,7 +22,7 @@ export interface ListeningSocket {
 /** Finds out what `fd` is. */
 export function describe(fd: number): Descriptor {
   const type = getOption(fd, constants.SO_TYPE);
-  if (type === undefined) return { kind: "unusable", what: "no socket" };
+  if (type === undefined) return { kind: "unusable", what: "not a socket" };
   const address = localAddress(fd);
   if (address === undefined) return { kind: "unusable", what: "neither a TCP nor a Unix socket" };
   if (type === constants.SOCK_DGRAM) return { kind: "datagram", address };
@@ -109,7 +109,7 @@ export function setReceiveBuffer(fd: number, bytes: number): void {
   setOption(fd, constants.SOL_SOCKET, constants.SO_RCVBUF, bytes);
 }
 
-/** Binds and listens by itself. The caller owns the descriptor. Throws an Error with the system's `errno` and its name as `code`. */
+/** Binds and listens. The caller owns the descriptor. Throws an Error with the system's `errno` and its name as `code`. */
 export function bindListener(address: Address, backlog: number): number {
   const { family, name } = encodeAddress(address, platform);
   const fd = libc.socket(family, constants.SOCK_STREAM, 0);

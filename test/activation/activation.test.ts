@@ -195,7 +195,7 @@ describe("launchd", () => {
     });
     const file = await activate({}, { SOCKETS: "Socket=f" });
     expect(file.outcome).toEqual({
-      UserError: expect.stringMatching(/ descriptor \d+ of "Socket" is no socket; check its entry$/),
+      UserError: expect.stringMatching(/ descriptor \d+ of "Socket" is not a socket; check its entry$/),
     });
   });
 

@@ -77,7 +77,7 @@ describe("bindAddresses", () => {
       `cannot listen on ${used}: the address is in use; choose another or end what uses it`,
     );
     // 192.0.2.0/24 is for documentation (RFC 5737).
-    expect(await refusal("192.0.2.77:0")).toBe("cannot listen on 192.0.2.77:0: it is no address of this machine");
+    expect(await refusal("192.0.2.77:0")).toBe("cannot listen on 192.0.2.77:0: it is not an address of this machine");
     const missing = join(folder, "missing", "socket");
     expect(await refusal(missing)).toBe(`cannot listen on ${missing}: its folder does not exist`);
     expect(await refusal("no-such-host.invalid:80")).toMatch(

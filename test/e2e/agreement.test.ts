@@ -10,7 +10,7 @@ interface Finding {
   severity: "error" | "note";
   key: string;
   why: string;
-  mend: string;
+  fix: string;
 }
 
 let stage: Stage;
@@ -151,7 +151,7 @@ test.each(table)("$what is $verdict", async ({ environment = {}, arguments: word
 
   const checked = await run(["--check-plist", file, "--json"]);
   const { findings } = JSON.parse(checked.stdout) as { findings: Finding[] };
-  const found = findings.filter((finding) => why?.test(`${finding.why}; ${finding.mend}`) ?? true);
+  const found = findings.filter((finding) => why?.test(`${finding.why}; ${finding.fix}`) ?? true);
 
   const job = await stage.launchd.load(file, { capture: true });
   job.start();

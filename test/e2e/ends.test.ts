@@ -172,14 +172,14 @@ test("keep-alive probes are on for every leg that lasts, after the time that was
     expect(lines).toHaveLength(6);
     return lines.map((line) => line.match(/keepalive.*/)?.[0]);
   };
-  await waitFor("probes on every leg", async () => !(await timers(on.daemon)).includes(undefined));
+  await waitFor("probes on every socket", async () => !(await timers(on.daemon)).includes(undefined));
   for (const timer of await timers(on.daemon)) expect(timer).toMatch(/^keepalive,(2\d|30)(\.\d+)?sec/);
   expect(await timers(off.daemon)).toEqual(new Array(6).fill(undefined));
 });
 
 const strace = peer("strace", "strace");
 
-test.skipIf(strace === null)("Nagle's algorithm is off on both legs (needs strace)", async () => {
+test.skipIf(strace === null)("Nagle's algorithm is off on both sockets (needs strace)", async () => {
   using target = freeTarget("tcp");
   using folder = freeTarget("unix");
   using _backend = new FaultyBackend(target.address);

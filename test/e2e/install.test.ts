@@ -96,7 +96,7 @@ describe.skipIf(!isRoot)("a daemon (for root)", () => {
     expect(status).toBe(1);
     expect(stdout).toStartWith("error: UserName: it is missing, so that a daemon and its program run as root");
     expect(stderr).toBe(
-      `launch_socket_server: cannot install ${label}: the checks found 1 error; mend what is listed above\n`,
+      `launch_socket_server: cannot install ${label}: the checks found 1 error; fix what is listed above\n`,
     );
     expect(fixture.calls("bootout")).toEqual([]);
     expect(await fixture.greet()).toBe("good");

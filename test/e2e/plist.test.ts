@@ -114,7 +114,7 @@ describe("--check-plist", () => {
         "error: ProgramArguments[1]: there is no /no/such; check the path, or install the program",
         "error: Sockets: there are none, so that launchd binds no port and nothing can be activated; add one called Socket",
         "note: UserName: the program runs as root; name a user with no other rights",
-        "note: ProgramArguments[0]: it runs sh, and the checks take it for launch_socket_server; heed them only if that is what it is",
+        "note: ProgramArguments[0]: it runs sh, and the checks take it for launch_socket_server; ignore them if it is something else",
         `${file}: 2 errors, 2 notes`,
         "",
       ].join("\n"),
@@ -131,7 +131,7 @@ describe("--check-plist", () => {
       severity: "error",
       key: "ProgramArguments[1]",
       why: "there is no /no/such",
-      mend: "check the path, or install the program",
+      fix: "check the path, or install the program",
     });
   });
 

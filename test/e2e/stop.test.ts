@@ -23,7 +23,7 @@ function start(given: ServeOptions & { onTerm?: "ignore-term" } = {}): Promise<P
   return serve({ ...given, program: ["sh", "-c", shell, ...backendCommand] });
 }
 
-test("SIGTERM lets a transfer end first, leaves newcomers in the queue, and removes the generated folder", async () => {
+test("SIGTERM lets a transfer end first, leaves new connections in the queue, and removes the generated folder", async () => {
   await using daemon = await start();
   using client = await order(daemon.address, transfer);
   await client.got(100_000);
@@ -142,7 +142,7 @@ test.skipIf(script === null)("Ctrl-C on a terminal reaches the program exactly o
   expect(terminal.stdout.match(/backend: SIGINT/g)).toHaveLength(1);
 });
 
-test("a program that ends by itself while clients still read has all of its answer delivered", async () => {
+test("a program that exits while clients still read has all of its answer delivered", async () => {
   await using daemon = await serve({ program: tellingItsPid });
   const [, pid] = await daemon.logged(/^(\d+)$/m);
   const clients: Client[] = [];

@@ -50,7 +50,7 @@ export class Comparison implements AsyncDisposable {
   }
 }
 
-/** Does something accept connections there? */
+/** Whether something accepts connections there. */
 export async function accepts(where: { unix: string } | { port: number }): Promise<boolean> {
   const socket = { data: () => {} };
   try {

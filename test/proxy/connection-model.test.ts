@@ -73,7 +73,7 @@ class Model {
     return peer;
   }
 
-  /** Is this change of a peer's state allowed now? */
+  /** Throws unless this change of a peer's state is allowed now. */
   check(side: Role, peer: ScriptedPeer, call: "shutdown" | "end" | "terminate"): void {
     if (this.closedAll || this.failed || peer.dead !== null || peer.vanished) return;
     const other = side === "client" ? "backend" : "client";

@@ -41,7 +41,7 @@ async function clients(address: Address, count: number): Promise<void> {
   }
 }
 
-test("accepts, and while it pauses newcomers wait in the kernel's queue", async () => {
+test("accepts, and while it pauses new connections wait in the kernel's queue", async () => {
   const { listener, sockets, address } = listen();
   await clients(address, 3);
   await Bun.sleep(50);

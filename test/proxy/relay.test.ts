@@ -81,7 +81,7 @@ test("serves all listeners and tells of each connection how it went", async () =
   expect(theRelay.reached).toBe(true);
 });
 
-test("at capacity newcomers wait, and are let in as others end", async () => {
+test("at capacity new connections wait, and are let in as others end", async () => {
   const { relay: theRelay, address, backend } = relay({ maxConnections: 3 });
   const clients: Client[] = [];
   for (let index = 0; index < 8; index++) clients.push(await client(address, { answer: 10, last: "hold" }));
@@ -180,7 +180,7 @@ test("draining ends at its time limit, and at once when somebody is in a force",
   expect(performance.now() - start).toBeLessThan(1_500);
 });
 
-test("after a stop newcomers stay in the kernel's queue", async () => {
+test("after a stop new connections stay in the kernel's queue", async () => {
   const { relay: theRelay, address, backend } = relay();
   theRelay.stopAccepting();
   const one = await client(address, { answer: 10 });

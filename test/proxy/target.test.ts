@@ -25,7 +25,7 @@ test.each([
   ["ECONNREFUSED", /^nothing listens at \/tmp\/web\.sock; check/],
   ["EAGAIN", /^the queue of \/tmp\/web\.sock is full; check/],
   ["EACCES", /permission denied at/],
-  ["ENOTSOCK", /is no socket; check/],
+  ["ENOTSOCK", /is not a socket; check/],
   ["ETIMEDOUT", /does not answer; check/],
   ["DNS_ENOTFOUND", /the host of .* is unknown/],
   ["EIO", /^\/tmp\/web\.sock: EIO$/],

@@ -33,7 +33,7 @@ export class ScriptedPeer implements Peer {
   /** What was sent to the side by `data`. */
   delivered = 0;
   faults: Error[] = [];
-  /** Has it gone, without any event that tells so? */
+  /** Whether it has gone, without any event that tells so. */
   vanished = false;
   /** Called inside `end` and `terminate`, where Bun calls its close handler. */
   onClose: () => void = () => {};
@@ -83,7 +83,7 @@ export class ScriptedPeer implements Peer {
     this.side.receive(chunk);
   }
 
-  /** The socket closes by itself. */
+  /** The socket closes, unasked. */
   close(error?: Error): void {
     if (this.state === "open" || this.state === "shut") this.state = "gone";
     this.side.socketClosed(error);

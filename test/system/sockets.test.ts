@@ -62,8 +62,8 @@ describe("describe", () => {
       const found = describeDescriptor(fd);
       return found.kind === "unusable" ? found.what : found.kind;
     };
-    expect(whatIs(use(openSync("/dev/null", "r"), (fd) => fd))).toBe("no socket");
-    use(openSync("/dev/null", "r"), (fd) => expect(whatIs(fd)).toBe("no socket"));
+    expect(whatIs(use(openSync("/dev/null", "r"), (fd) => fd))).toBe("not a socket");
+    use(openSync("/dev/null", "r"), (fd) => expect(whatIs(fd)).toBe("not a socket"));
     use(libc.socket(AF_INET, SOCK_DGRAM, 0), (fd) => {
       expect(describeDescriptor(fd)).toEqual({ kind: "datagram", address: tcp("0.0.0.0", 0) });
     });
@@ -173,7 +173,7 @@ describe("unsentBytes", () => {
     }
   });
 
-  test("is 0 for what is no socket", () => {
+  test("is 0 for what is not a socket", () => {
     const fd = openSync("/dev/null", "r");
     expect(unsentBytes(fd)).toBe(0);
     closeSync(fd);

@@ -20,7 +20,7 @@ export function stat(path: string): Stats | null {
   }
 }
 
-/** Is a path out of our own reach, so that nothing can be said of it? (Root reaches everything.) */
+/** Whether a path is out of our own reach, so that nothing can be said of it. Root reaches everything. */
 export function isHidden(path: string): boolean {
   try {
     statSync(path);
@@ -31,7 +31,7 @@ export function isHidden(path: string): boolean {
 }
 
 /**
- * May this user do that, by the permission bits of the file or folder and of the folders above it? Access control lists
+ * Whether this user may do that, by the permission bits of the file or folder and of the folders above it. Access control lists
  * are not looked at. False for a path that leads nowhere.
  */
 export function may(account: Account, wish: keyof typeof bits, path: string): boolean {

@@ -5,7 +5,7 @@ import { findOwnListener } from "../../proxy/forwarding-loop.ts";
 import { canonicalHost, isLoopback } from "../../system/ip.ts";
 import { platform } from "../../system/platform.ts";
 import type { Dictionary } from "../plist/value.ts";
-import type { Subject } from "./inspection.ts";
+import type { Inspection } from "./inspection.ts";
 
 /** An address that launchd binds for an entry. */
 export interface Bound {
@@ -17,44 +17,44 @@ export interface Bound {
 const wildcards = ["0.0.0.0", canonicalHost("::")];
 
 /** Returns the addresses that launchd binds. */
-export async function checkNode(subject: Subject, key: string, entry: Dictionary): Promise<string[]> {
+export async function checkNode(inspection: Inspection, key: string, entry: Dictionary): Promise<string[]> {
   const path = `${key}.SockNodeName`;
-  const node = subject.text("SockNodeName", entry, path);
+  const node = inspection.text("SockNodeName", entry, path);
   const { SockFamily } = entry;
   const family = typeof SockFamily === "string" ? SockFamily.toLowerCase() : "";
   const ofFamily = (address: string) =>
     (family !== "ipv4" || isIP(address) === 4) && (!family.startsWith("ipv6") || isIP(address) === 6);
   if (node === undefined || node === "") {
-    subject.note(
+    inspection.note(
       path,
       "it is missing, so that the port is open to the whole network",
       "add 127.0.0.1 if it need not be",
     );
     return ["0.0.0.0", "::"].filter(ofFamily);
   }
-  const addresses = isIP(node) === 0 ? await subject.machine.lookUp(node) : [node];
+  const addresses = isIP(node) === 0 ? await inspection.machine.lookUp(node) : [node];
   if (addresses.length === 0) {
-    subject.error(path, `the host ${quote(node)} is unknown`, "write an IP address of this machine");
+    inspection.error(path, `the host ${quote(node)} is unknown`, "write an IP address of this machine");
     return [];
   }
   if (!addresses.some(ofFamily)) {
-    subject.error(path, `${node} has no address of the family ${SockFamily}`, "leave SockFamily out");
+    inspection.error(path, `${node} has no address of the family ${SockFamily}`, "leave SockFamily out");
     return [];
   }
-  const isHere = hereIs(subject.machine.addresses());
+  const isHere = hereIs(inspection.machine.addresses());
   const here = addresses.filter(ofFamily).filter(isHere);
   if (here.length === 0) {
     const which = addresses.includes(node) ? node : `${node} (${addresses.join(", ")})`;
     const why = `${which} is not an address of this machine, so that launchd cannot bind it`;
-    subject.error(path, why, "write one of its own, or 127.0.0.1");
+    inspection.error(path, why, "write one of its own, or 127.0.0.1");
   } else if (here.some((address) => wildcards.includes(canonicalHost(address)))) {
-    subject.note(path, "the port is open to the whole network", "write 127.0.0.1 if it need not be");
+    inspection.note(path, "the port is open to the whole network", "write 127.0.0.1 if it need not be");
   }
   return here;
 }
 
 /** launchd binds the first of two equal addresses, and the other not. */
-export function checkTwins(subject: Subject, bound: Bound[]): void {
+export function checkTwins(inspection: Inspection, bound: Bound[]): void {
   const first = new Map<string, string>();
   const told = new Set<string>();
   for (const { key, protocol, address } of bound) {
@@ -64,7 +64,7 @@ export function checkTwins(subject: Subject, bound: Bound[]): void {
     first.set(name, twin ?? key);
     if (twin === undefined || told.has(key)) continue;
     told.add(key);
-    subject.error(
+    inspection.error(
       key,
       `it has the same ${address.kind === "unix" ? "path" : "address and port"} as ${twin}, so that launchd can bind only one of them`,
       "leave one out",
@@ -73,13 +73,13 @@ export function checkTwins(subject: Subject, bound: Bound[]): void {
 }
 
 /** A target that is one of the job's own sockets would be connected to for ever. */
-export async function checkLoops(subject: Subject, bound: Bound[]): Promise<void> {
-  for (const { target } of subject.routes) {
+export async function checkLoops(inspection: Inspection, bound: Bound[]): Promise<void> {
+  for (const { target } of inspection.routes) {
     const own = target && (await findOwnListener(target, bound));
     if (!target || !own) continue;
     const why = `the target ${formatAddress(target)} is ${formatAddress(own)}, which launchd binds for this job`;
     const variable = target.kind === "tcp" ? "LAUNCH_PROGRAM_TCP_ADDRESS" : "LAUNCH_PROGRAM_SOCKET_PATH";
-    subject.error(subject.settingKey(variable), why, "give the server an address of its own");
+    inspection.error(inspection.settingKey(variable), why, "give the server an address of its own");
   }
 }
 

@@ -5,7 +5,7 @@ import { readPlist } from "../plist/read.ts";
 import type { Dictionary } from "../plist/value.ts";
 import { checkFiles } from "./files.ts";
 import { checkIdentity } from "./identity.ts";
-import { type Finding, type PlistFile, Subject } from "./inspection.ts";
+import { type Finding, Inspection, type PlistFile } from "./inspection.ts";
 import { checkLifetime } from "./lifetime.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { checkProgram } from "./program.ts";
@@ -26,7 +26,7 @@ export interface Examination {
   settings: Settings | null;
 }
 
-/** Lists all that launchd or this program would stumble over. Changes nothing. */
+/** Lists all that launchd or this program would reject or misread. Changes nothing. */
 export async function checkPlist(file: PlistFile, machine: Machine = thisMachine): Promise<Examination> {
   let job: Dictionary;
   try {
@@ -34,15 +34,15 @@ export async function checkPlist(file: PlistFile, machine: Machine = thisMachine
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const why = `it is not a property list: ${error.message}`;
-    const finding: Finding = { severity: "error", key: "file", why, mend: "begin with what --print-plist writes" };
+    const finding: Finding = { severity: "error", key: "file", why, fix: "begin with what --print-plist writes" };
     return { findings: [finding], job: null, settings: null };
   }
-  const subject = new Subject(job, file.kind, machine);
-  checkIdentity(subject, file);
-  checkSettings(subject);
-  checkProgram(subject);
-  await checkSockets(subject);
-  checkFiles(subject);
-  checkLifetime(subject);
-  return { findings: subject.findings, job, settings: subject.settings };
+  const inspection = new Inspection(job, file.kind, machine);
+  checkIdentity(inspection, file);
+  checkSettings(inspection);
+  checkProgram(inspection);
+  await checkSockets(inspection);
+  checkFiles(inspection);
+  checkLifetime(inspection);
+  return { findings: inspection.findings, job, settings: inspection.settings };
 }

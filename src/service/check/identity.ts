@@ -2,7 +2,7 @@ import { basename, dirname, resolve } from "node:path";
 import { quote, UserError } from "../../errors.ts";
 import { parseLabel } from "../description.ts";
 import type { PlistFile } from "./inspection.ts";
-import { own, type Subject } from "./inspection.ts";
+import { type Inspection, own } from "./inspection.ts";
 import { nearest } from "./suggest.ts";
 
 /** The keys that mean something to this program or to what the checks look at (launchd.plist(5)). */
@@ -25,23 +25,27 @@ const keys = [
 ];
 
 /** Who the job is, whose file it is, and who it runs as. */
-export function checkIdentity(subject: Subject, file: PlistFile): void {
-  for (const key of Object.keys(subject.job)) {
+export function checkIdentity(inspection: Inspection, file: PlistFile): void {
+  for (const key of Object.keys(inspection.job)) {
     const meant = keys.includes(key) ? undefined : nearest(key, keys, 2);
-    if (meant !== undefined && own(subject.job, meant) === undefined) {
-      subject.note(key, "launchd does not know this key and passes over it", `write ${meant} if that is meant`);
+    if (meant !== undefined && own(inspection.job, meant) === undefined) {
+      inspection.note(key, "launchd does not know this key and passes over it", `write ${meant} if that is meant`);
     }
   }
-  checkLabel(subject, file);
-  checkFile(subject, file);
-  checkUser(subject);
+  checkLabel(inspection, file);
+  checkFile(inspection, file);
+  checkUser(inspection);
 }
 
-function checkLabel(subject: Subject, { path, stats }: PlistFile): void {
-  const label = subject.text("Label");
+function checkLabel(inspection: Inspection, { path, stats }: PlistFile): void {
+  const label = inspection.text("Label");
   if (label === undefined) {
-    if (own(subject.job, "Label") === undefined) {
-      subject.error("Label", "it is missing, and launchd loads no job without a name", "add one like com.example.web");
+    if (own(inspection.job, "Label") === undefined) {
+      inspection.error(
+        "Label",
+        "it is missing, and launchd loads no job without a name",
+        "add one like com.example.web",
+      );
     }
     return;
   }
@@ -49,14 +53,14 @@ function checkLabel(subject: Subject, { path, stats }: PlistFile): void {
     parseLabel(label);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    subject.error("Label", error.message.replace(/; .*/, ""), "choose one like com.example.web");
+    inspection.error("Label", error.message.replace(/; .*/, ""), "choose one like com.example.web");
     return;
   }
   const name = basename(path).replace(/\.plist$/, "");
   const isFile = stats?.isFile() ?? true;
   if (isFile && (name !== label || !path.endsWith(".plist"))) {
     const why = `it is ${quote(label)}, and the file's name is ${quote(basename(path))}`;
-    subject.error("Label", why, `call the file ${label}.plist, or the job as the file`);
+    inspection.error("Label", why, `call the file ${label}.plist, or the job as the file`);
   }
 }
 
@@ -64,15 +68,15 @@ function checkLabel(subject: Subject, { path, stats }: PlistFile): void {
  * launchd refuses files in its folders that somebody else could have written: 122, "Path had bad ownership/permissions";
  * which those are, launchd-842 says in support/launchctl.c:1274-1281.
  */
-function checkFile(subject: Subject, { path, stats }: PlistFile): void {
+function checkFile(inspection: Inspection, { path, stats }: PlistFile): void {
   const folder = dirname(resolve(path));
-  if (stats === null || !(folder === subject.machine.daemons || /\/Launch(Daemons|Agents)$/.test(folder))) return;
-  if (folder === subject.machine.daemons && stats.uid !== 0) {
-    subject.error("file", "root does not own it, so that launchd refuses it", `sudo chown root:wheel ${path}`);
+  if (stats === null || !(folder === inspection.machine.daemons || /\/Launch(Daemons|Agents)$/.test(folder))) return;
+  if (folder === inspection.machine.daemons && stats.uid !== 0) {
+    inspection.error("file", "root does not own it, so that launchd refuses it", `sudo chown root:wheel ${path}`);
   }
   if ((stats.mode & 0o022) !== 0) {
     const sudo = stats.uid === 0 ? "sudo " : "";
-    subject.error(
+    inspection.error(
       "file",
       "others than its owner may write to it, so that launchd refuses it",
       `${sudo}chmod 644 ${path}`,
@@ -80,34 +84,34 @@ function checkFile(subject: Subject, { path, stats }: PlistFile): void {
   }
 }
 
-function checkUser(subject: Subject): void {
-  const { kind, machine } = subject;
-  const user = subject.text("UserName");
-  const group = subject.text("GroupName");
+function checkUser(inspection: Inspection): void {
+  const { kind, machine } = inspection;
+  const user = inspection.text("UserName");
+  const group = inspection.text("GroupName");
   if (group !== undefined && !machine.hasGroup(group)) {
-    subject.error("GroupName", `this machine has no group ${quote(group)}`, "name a group that it has");
+    inspection.error("GroupName", `this machine has no group ${quote(group)}`, "name a group that it has");
   }
   const account = user === undefined ? null : machine.user(user);
   if (user !== undefined && account === null) {
-    subject.error("UserName", `this machine has no user ${quote(user)}`, "name a user that it has");
+    inspection.error("UserName", `this machine has no user ${quote(user)}`, "name a user that it has");
     return;
   }
   if (kind === "agent") {
-    subject.account = machine.self();
-    if (account !== null && account.uid !== subject.account.uid) {
-      subject.note("UserName", "launchd heeds it in daemons only; an agent runs as its own user", "leave it out");
+    inspection.account = machine.self();
+    if (account !== null && account.uid !== inspection.account.uid) {
+      inspection.note("UserName", "launchd obeys it in daemons only; an agent runs as its own user", "leave it out");
     }
     return;
   }
-  if (user === undefined && own(subject.job, "UserName") === undefined) {
-    subject.error(
+  if (user === undefined && own(inspection.job, "UserName") === undefined) {
+    inspection.error(
       "UserName",
       "it is missing, so that a daemon and its program run as root",
       "name a user with no other rights, or make it an agent in ~/Library/LaunchAgents",
     );
   }
   if (account?.uid === 0) {
-    subject.note("UserName", "the program runs as root", "name a user with no other rights");
+    inspection.note("UserName", "the program runs as root", "name a user with no other rights");
   }
-  subject.account = account ?? machine.user("root");
+  inspection.account = account ?? machine.user("root");
 }

@@ -5,7 +5,7 @@ import { type RouteSetting, routesOf } from "../../settings/routes.ts";
 import { type Dictionary, isDictionary, type PlistValue } from "../plist/value.ts";
 import type { Account, Machine } from "./machine.ts";
 
-/** Something that launchd or this program would stumble over. */
+/** Something that launchd or this program would reject or misread. */
 export interface Finding {
   /** An error will not work or lets somebody in; a note may surprise. */
   severity: "error" | "note";
@@ -14,7 +14,7 @@ export interface Finding {
   /** What is wrong with it, and what comes of it. */
   why: string;
   /** What to do about it. */
-  mend: string;
+  fix: string;
 }
 
 /** A property list as it lies, or is to lie, on disk. */
@@ -28,7 +28,7 @@ export interface PlistFile {
 }
 
 /** A property list under examination: what its rules share, and what they have found. */
-export class Subject {
+export class Inspection {
   readonly findings: Finding[] = [];
   /** Who the job runs as; null while that is unknown or unknowable. */
   account: Account | null = null;
@@ -45,12 +45,12 @@ export class Subject {
     readonly machine: Machine,
   ) {}
 
-  error(key: string, why: string, mend: string): void {
-    this.findings.push({ severity: "error", key, why, mend });
+  error(key: string, why: string, fix: string): void {
+    this.findings.push({ severity: "error", key, why, fix });
   }
 
-  note(key: string, why: string, mend: string): void {
-    this.findings.push({ severity: "note", key, why, mend });
+  note(key: string, why: string, fix: string): void {
+    this.findings.push({ severity: "note", key, why, fix });
   }
 
   /** Which sockets go to which targets; none while the settings are unknown, or where the program gets the sockets. */
@@ -68,7 +68,7 @@ export class Subject {
     this.note(key, `${path} is out of reach of the user who runs the checks`, "check again with sudo");
   }
 
-  /** The text of a key; what is no text is an error and counts as not there, as launchd has it. */
+  /** The text of a key; a value that is not text is an error and counts as missing, as launchd has it. */
   text(key: string, dictionary: Dictionary = this.job, path = key): string | undefined {
     const value = own(dictionary, key);
     if (value === undefined || typeof value === "string") return value;

@@ -6,49 +6,53 @@ import {
   neededExitTimeout,
 } from "../exit-timeout.ts";
 import { isDictionary } from "../plist/value.ts";
-import { describe, own, type Subject } from "./inspection.ts";
+import { describe, type Inspection, own } from "./inspection.ts";
 
 /** Seconds between two starts: ThrottleInterval's default in launchd.plist(5); `minimum runtime = 10` of launchctl print. */
 const defaultThrottle = 10;
 
 /** When launchd starts the job, ends it, and starts it again. */
-export function checkLifetime(subject: Subject): void {
-  const { job, settings } = subject;
+export function checkLifetime(inspection: Inspection): void {
+  const { job, settings } = inspection;
   if (own(job, "inetdCompatibility") !== undefined) {
     const why = "launchd then gives the sockets to the job as inetd does, and there is nothing left to activate";
-    subject.error("inetdCompatibility", why, "leave it out");
+    inspection.error("inetdCompatibility", why, "leave it out");
   }
-  checkExitTimeout(subject);
+  checkExitTimeout(inspection);
   if (settings === null || settings.exitIdleTime === Number.POSITIVE_INFINITY) return;
   const idle = "EnvironmentVariables.LAUNCH_DAEMON_EXIT_IDLE_TIME";
   const throttle = Number(own(job, "ThrottleInterval") ?? defaultThrottle);
   if (settings.exitIdleTime < throttle * 1000) {
     const why = `launchd starts a job that ran for less than ${throttle} s again only when they are over, and the next client waits`;
-    subject.note(idle, why, `set it to ${throttle}s or more`);
+    inspection.note(idle, why, `set it to ${throttle}s or more`);
   }
   const keepAlive = own(job, "KeepAlive");
   const restarts = isDictionary(keepAlive) ? own(keepAlive, "SuccessfulExit") === true : keepAlive === true;
   if (restarts) {
-    subject.note("KeepAlive", "launchd starts the job again whenever it has ended for being idle", "leave it out");
+    inspection.note("KeepAlive", "launchd starts the job again whenever it has ended for being idle", "leave it out");
   }
 }
 
 /** launchd's patience with a stop, and ours. */
-function checkExitTimeout(subject: Subject): void {
-  const { job, settings, kind } = subject;
+function checkExitTimeout(inspection: Inspection): void {
+  const { job, settings, kind } = inspection;
   const key = "ExitTimeOut";
   const given = own(job, key);
   const value = exitTimeoutOf(job);
   if (given !== undefined && value === null) {
     const what = typeof given === "number" ? `it is ${given}` : `it is ${describe(given)}`;
-    subject.error(key, `${what}, and launchd wants whole seconds`, "write it as <integer>");
+    inspection.error(key, `${what}, and launchd wants whole seconds`, "write it as <integer>");
   }
   if (kind === "agent" && value === 0) {
-    subject.note(key, "0 is meant to be never, and it is not known whether launchd heeds it in an agent", "write 60");
+    inspection.note(
+      key,
+      "0 is meant to be never, and it is not known whether launchd obeys it in an agent",
+      "write 60",
+    );
   }
   if (kind === "agent" && value !== null && value > longestAgentExitTimeout) {
     const why = `it is ${value}, and launchd cuts it to ${longestAgentExitTimeout} in an agent`;
-    subject.note(key, why, `write ${longestAgentExitTimeout} or less, or make it a daemon`);
+    inspection.note(key, why, `write ${longestAgentExitTimeout} or less, or make it a daemon`);
   }
   if (settings === null || settings.passSockets || value === 0) return;
   const seconds =
@@ -62,5 +66,5 @@ function checkExitTimeout(subject: Subject): void {
   const longer = isPossible ? `set it to ${needed}` : "make it a daemon";
   const most = seconds - leastMargin;
   const shorter = most > 0 ? `, or set LAUNCH_PROGRAM_STOP_TIMEOUT to ${most}s or less` : "";
-  subject.note(key, why, `${longer}${shorter}`);
+  inspection.note(key, why, `${longer}${shorter}`);
 }

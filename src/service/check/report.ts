@@ -13,7 +13,7 @@ export function count(findings: Finding[]): { errors: number; notes: number } {
 export function report(file: string, findings: Finding[], colour: boolean): string {
   const paint = (severity: Finding["severity"]) => (colour ? `${colours[severity]}${severity}\x1b[0m` : severity);
   const lines = inOrder(findings).map(
-    ({ severity, key, why, mend }) => `${paint(severity)}: ${onOneLine(`${key}: ${why}; ${mend}`)}`,
+    ({ severity, key, why, fix }) => `${paint(severity)}: ${onOneLine(`${key}: ${why}; ${fix}`)}`,
   );
   const { errors, notes } = count(findings);
   return [...lines, `${onOneLine(file)}: ${plural(errors, "error")}, ${plural(notes, "note")}`].join("\n");

@@ -2,88 +2,88 @@ import { UserError } from "../../errors.ts";
 import { readCommandLine, refuseMissingTargets, settingFlags, splitCommandLine } from "../../settings/command-line.ts";
 import { options, readSettings } from "../../settings/options.ts";
 import type { PlistValue } from "../plist/value.ts";
-import { describe, own, type Subject } from "./inspection.ts";
+import { describe, type Inspection, own } from "./inspection.ts";
 import { nearest } from "./suggest.ts";
 
-/** Variables by which Bun, which this program is built with, is steered; with them it refuses to start (environment.ts). */
+/** Variables by which Bun, which this program is built with, is steered; with them it refuses to start (runtime-guard.ts). */
 const runtimeVariables = /^BUN_JSC_/;
 
 const variables = Object.values<{ flag: string; variable?: string }>(options).flatMap(({ variable }) => variable ?? []);
 
 /** Why a variable must not stand in a service's environment, or null. */
-export function variableProblem(name: string): { why: string; mend: string } | null {
+export function variableProblem(name: string): { why: string; fix: string } | null {
   if (runtimeVariables.test(name)) {
     const why = "it changes launch_socket_server itself, which does not start with it";
-    return { why, mend: "leave it out; a program that needs it can be started by env" };
+    return { why, fix: "leave it out; a program that needs it can be started by env" };
   }
   if (variables.includes(name) || name.startsWith("LAUNCH_PROGRAM_SOCKET_PATH_")) return null;
   // A program may have variables of its own that begin with LAUNCH_, but hardly with the whole of our prefixes.
   const meant = nearest(name, variables, /^LAUNCH_(DAEMON|PROGRAM)_/.test(name) ? 40 : 4);
   if (meant === undefined) return null;
-  return { why: "there is no such setting, so that it has no effect", mend: `did you mean ${meant}?` };
+  return { why: "there is no such setting, so that it has no effect", fix: `did you mean ${meant}?` };
 }
 
 /** Our settings, in EnvironmentVariables and among the arguments: read by the same parsers as when the job runs. */
-export function checkSettings(subject: Subject): void {
-  readEnvironment(subject);
-  const before = subject.findings.length;
-  for (const [name, text] of Object.entries(subject.environment)) {
-    attempt(subject, `EnvironmentVariables.${name}`, () => readSettings({}, { [name]: text }, "launchd"));
+export function checkSettings(inspection: Inspection): void {
+  readEnvironment(inspection);
+  const before = inspection.findings.length;
+  for (const [name, text] of Object.entries(inspection.environment)) {
+    attempt(inspection, `EnvironmentVariables.${name}`, () => readSettings({}, { [name]: text }, "launchd"));
   }
-  const words = own(subject.job, "ProgramArguments");
+  const words = own(inspection.job, "ProgramArguments");
   if (!isStrings(words) || words.length === 0) return;
   if (words.length === 1) {
-    subject.error(
+    inspection.error(
       "ProgramArguments",
-      "no program stands behind launch_socket_server",
+      "no program follows launch_socket_server",
       "add the program and its arguments, or - to run none",
     );
     return;
   }
   // What is wrong with a variable has been said, and what the rest means without it is not known.
-  if (subject.findings.slice(before).some(({ severity }) => severity === "error")) return;
-  attempt(subject, "ProgramArguments", () => {
+  if (inspection.findings.slice(before).some(({ severity }) => severity === "error")) return;
+  attempt(inspection, "ProgramArguments", () => {
     const line = splitCommandLine(words.slice(1), settingFlags);
-    const { settings, program } = readCommandLine(line, subject.environment, "launchd");
-    subject.settings = settings;
-    subject.program = program;
+    const { settings, program } = readCommandLine(line, inspection.environment, "launchd");
+    inspection.settings = settings;
+    inspection.program = program;
     refuseMissingTargets(program, settings);
     if (settings.listen.length > 0) {
-      const why = "--listen makes the program bind by itself, and launchd's sockets are not served";
-      subject.note("ProgramArguments", why, "leave --listen out");
+      const why = "--listen makes the program bind directly, and launchd's sockets are not served";
+      inspection.note("ProgramArguments", why, "leave --listen out");
     }
   });
   const targets = ["LAUNCH_PROGRAM_TCP_ADDRESS", "LAUNCH_PROGRAM_SOCKET_PATH"].filter(
-    (name) => subject.environment[name],
+    (name) => inspection.environment[name],
   );
   if (targets.length > 1) {
     const why = "LAUNCH_PROGRAM_TCP_ADDRESS and LAUNCH_PROGRAM_SOCKET_PATH are both set, and the address wins";
-    subject.note("EnvironmentVariables", why, "leave one of them out");
+    inspection.note("EnvironmentVariables", why, "leave one of them out");
   }
 }
 
-function readEnvironment(subject: Subject): void {
-  for (const [name, value] of Object.entries<PlistValue>(subject.dictionary("EnvironmentVariables") ?? {})) {
+function readEnvironment(inspection: Inspection): void {
+  for (const [name, value] of Object.entries<PlistValue>(inspection.dictionary("EnvironmentVariables") ?? {})) {
     const key = `EnvironmentVariables.${name}`;
     if (typeof value !== "string") {
-      subject.error(key, `it is ${describe(value)}, and launchd passes over it`, "write it as <string>");
+      inspection.error(key, `it is ${describe(value)}, and launchd passes over it`, "write it as <string>");
       continue;
     }
-    subject.environment[name] = value;
+    inspection.environment[name] = value;
     const problem = variableProblem(name);
-    if (problem !== null) subject.error(key, problem.why, problem.mend);
+    if (problem !== null) inspection.error(key, problem.why, problem.fix);
   }
 }
 
 /** A parser's sentence, `what was attempted: why; what to do`, becomes a finding. */
-function attempt(subject: Subject, key: string, parse: () => void): void {
+function attempt(inspection: Inspection, key: string, parse: () => void): void {
   try {
     parse();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const [, why = "the program does not start like this", mend = error.message] =
+    const [, why = "the program does not start like this", fix = error.message] =
       error.message.match(/^(.*?); (.*)$/s) ?? [];
-    subject.error(key, why, mend);
+    inspection.error(key, why, fix);
   }
 }
 

@@ -8,18 +8,19 @@ import { join } from "node:path";
 export const launchctl = LAUNCHCTL;
 const root = INSTALL_ROOT;
 
-/** Where a service is installed, and the domain that launchctl(1) knows it in. */
-export interface Place {
+/** A domain of launchd, and where the property lists of its services are. */
+export interface Domain {
   kind: "daemon" | "agent";
   folder: string;
-  domain: string;
+  /** As launchctl(1) calls it: `system`, or `gui/UID`. */
+  name: string;
 }
 
 /** The folder of the system's daemons. */
 export const daemons = `${root}/Library/LaunchDaemons`;
 
-/** Root installs a daemon, which runs from the start of the machine; others an agent, which runs while they are logged in. */
-export function placeFor(uid: number): Place {
-  if (uid === 0) return { kind: "daemon", folder: daemons, domain: "system" };
-  return { kind: "agent", folder: join(homedir(), "Library/LaunchAgents"), domain: `gui/${uid}` };
+/** The domain that a user installs in. Root installs a daemon, which runs from the start of the machine; others an agent, which runs while they are logged in. */
+export function domainOf(uid: number): Domain {
+  if (uid === 0) return { kind: "daemon", folder: daemons, name: "system" };
+  return { kind: "agent", folder: join(homedir(), "Library/LaunchAgents"), name: `gui/${uid}` };
 }

@@ -4,7 +4,7 @@ import { UserError } from "../../errors.ts";
 import type { Settings } from "../../settings/options.ts";
 import { own } from "../check/inspection.ts";
 import type { Dictionary } from "../plist/value.ts";
-import type { Place } from "./domain.ts";
+import type { Domain } from "./domain.ts";
 import { type Installed, isUnchanged, lookAt, stopPatience } from "./installed.ts";
 import { type KeptFile, keepFile, replacedName } from "./kept-file.ts";
 import type { Launchctl } from "./launchctl.ts";
@@ -19,7 +19,7 @@ export interface Installable {
   bytes: Uint8Array;
   job: Dictionary;
   settings: Settings;
-  /** May it take the place of what is not ours? */
+  /** Whether it may take the place of what is not ours. */
   replace: boolean;
 }
 
@@ -32,19 +32,19 @@ export interface Replaced {
 }
 
 /** The commands and files of an installation, in words, for --dry-run. Throws a UserError where it would be refused. */
-export async function installationSteps(service: Installable, place: Place, launchctl: Launchctl): Promise<string[]> {
+export async function installationSteps(service: Installable, domain: Domain, launchctl: Launchctl): Promise<string[]> {
   const { label, job, settings } = service;
-  const before = await lookAt(label, place, launchctl);
+  const before = await lookAt(label, domain, launchctl);
   const { path, loaded, file } = before;
   const theirs = refuseForeign(before, service.replace);
   const [contact] = contactsOf(job, settings);
-  const owner = place.kind === "daemon" ? "root:wheel, " : "";
+  const owner = domain.kind === "daemon" ? "root:wheel, " : "";
   return [
-    ...(loaded === null ? [] : [`launchctl bootout ${place.domain}/${label}`]),
+    ...(loaded === null ? [] : [`launchctl bootout ${domain.name}/${label}`]),
     ...(theirs !== null && file !== null ? [`keep ${path} as ${replacedName(path)}`] : []),
     `${file === null ? "write" : "replace"} ${path} (${owner}mode 0644)`,
-    `launchctl enable ${place.domain}/${label}`,
-    `launchctl bootstrap ${place.domain} ${path}`,
+    `launchctl enable ${domain.name}/${label}`,
+    `launchctl bootstrap ${domain.name} ${path}`,
     ...(contact === undefined ? [] : [`connect to ${formatAddress(contact)}`]),
   ];
 }
@@ -55,15 +55,15 @@ export async function installationSteps(service: Installable, place: Place, laun
  */
 export async function install(
   service: Installable,
-  place: Place,
+  domain: Domain,
   launchctl: Launchctl,
   signal: AbortSignal,
 ): Promise<Replaced> {
   const { label, bytes, job, settings } = service;
-  const before = await lookAt(label, place, launchctl);
+  const before = await lookAt(label, domain, launchctl);
   const { path, loaded, file } = before;
   const theirs = refuseForeign(before, service.replace);
-  const staged = stageFile(path, bytes, place.kind === "daemon" ? { uid: 0, gid: 0 } : null);
+  const staged = stageFile(path, bytes, domain.kind === "daemon" ? { uid: 0, gid: 0 } : null);
   let kept: KeptFile | null = null;
   try {
     if (loaded !== null) await stopService(launchctl, label, stopPatience(loaded, file?.job ?? null), signal);

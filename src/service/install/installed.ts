@@ -4,7 +4,7 @@ import { reasonOf, UserError } from "../../errors.ts";
 import { defaultExitTimeout, exitTimeoutOf } from "../exit-timeout.ts";
 import { readPlist } from "../plist/read.ts";
 import type { Dictionary } from "../plist/value.ts";
-import type { Place } from "./domain.ts";
+import type { Domain } from "./domain.ts";
 import type { Launchctl, ServiceState } from "./launchctl.ts";
 
 /** What lies at the place of a service's plist. */
@@ -23,23 +23,23 @@ export interface Installed {
   path: string;
   loaded: ServiceState | null;
   file: PlistOnDisk | null;
-  /** Has somebody told launchd not to load it? */
+  /** Whether somebody has told launchd not to load it. */
   disabled: boolean;
 }
 
 /** Where a service's plist is. */
-export function plistPath(label: string, place: Place): string {
-  return join(place.folder, `${label}.plist`);
+export function plistPath(label: string, domain: Domain): string {
+  return join(domain.folder, `${label}.plist`);
 }
 
 /** Looks at what is there, changing nothing. Throws a UserError where launchd or the folder cannot be asked. */
-export async function lookAt(label: string, place: Place, launchctl: Launchctl): Promise<Installed> {
-  const path = plistPath(label, place);
+export async function lookAt(label: string, domain: Domain, launchctl: Launchctl): Promise<Installed> {
+  const path = plistPath(label, domain);
   const loaded = await launchctl.print(label);
   return { label, path, loaded, file: readFile(path), disabled: await launchctl.isDisabled(label) };
 }
 
-/** Is what lies at the path still what was looked at? */
+/** Whether what lies at the path is still what was looked at. */
 export function isUnchanged(path: string, then: Stats | undefined): boolean {
   const now = lstat(path);
   if (now === undefined || then === undefined) return now === then;

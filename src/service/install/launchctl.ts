@@ -8,7 +8,7 @@ export interface ServiceState {
   program: string | undefined;
   /** Null while it does not run. */
   pid: number | null;
-  /** How its last run ended, to stand behind "it ended"; null before its first end. */
+  /** How its last run ended, to complete "it ended"; null before its first end. */
   lastEnd: string | null;
   /** Seconds from SIGTERM to SIGKILL; null where launchctl does not say. */
   exitTimeout: number | null;
@@ -71,7 +71,7 @@ export class Launchctl {
   }
 
   /**
-   * Has somebody disabled the label? launchd remembers it whether or not there is a service, and prints a line
+   * Whether somebody has disabled the label. launchd remembers it whether or not there is a service, and prints a line
    * `"LABEL" => disabled` (true before macOS 13). False where it does not say.
    */
   async isDisabled(label: string): Promise<boolean> {
@@ -107,7 +107,7 @@ export class Launchctl {
 /**
  * Reads what launchctl prints of a service. That is for people and differs between versions of macOS; the lines that are
  * read here have stayed from macOS 13 to 26. Those of the outermost level have one tab, and a block between them ends
- * with a brace behind one tab: a line inside it says nothing of the service, whatever it looks like (an environment may
+ * with a brace after one tab: a line inside it says nothing of the service, whatever it looks like (an environment may
  * hold a value of several lines).
  */
 export function readState(text: string): ServiceState {

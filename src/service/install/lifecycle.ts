@@ -1,6 +1,6 @@
 import { UserError } from "../../errors.ts";
 import { EALREADY, EINPROGRESS, EIO, ESRCH, type Launchctl } from "./launchctl.ts";
-import { type Contact, Knock } from "./probe.ts";
+import { type Contact, Probe } from "./probe.ts";
 
 /** How often launchd is asked, in milliseconds. */
 const interval = 100;
@@ -12,7 +12,7 @@ const bootstrapPatience = 15_000;
 /** A guess: longer than most servers take to start, and than the throttle of 10 s. */
 const upPatience = 15_000;
 /** A server that runs for so long after its first connection is up: a guess. */
-const settleTime = 1_000;
+const steadyTime = 1_000;
 
 /**
  * Stops a service and waits until launchd has forgotten it, for `patience` milliseconds. A service that is not there
@@ -68,7 +68,7 @@ export async function waitUntilUp(
   signal?: AbortSignal,
 ): Promise<void> {
   if (contact === null) return;
-  using knock = new Knock(contact);
+  using probe = new Probe(contact);
   let pid: number | null = null;
   let since = 0;
   const up = await until(
@@ -77,13 +77,13 @@ export async function waitUntilUp(
       const state = await launchctl.print(label);
       if (state === null) throw new UserError("launchd has dropped it");
       if (state.pid === null && state.lastEnd !== null) throw new UserError(`it ended ${state.lastEnd}`);
-      if (state.pid !== pid || !knock.connected) since = performance.now();
+      if (state.pid !== pid || !probe.connected) since = performance.now();
       pid = state.pid;
-      return pid !== null && performance.now() - since >= settleTime;
+      return pid !== null && performance.now() - since >= steadyTime;
     },
     signal,
   );
-  if (!up) throw new UserError(knock.connected ? "it does not keep running" : `nothing listens at ${knock.where}`);
+  if (!up) throw new UserError(probe.connected ? "it does not keep running" : `nothing listens at ${probe.where}`);
 }
 
 /** Asks until it is so; false once `patience` milliseconds are over. Throws when aborted. */

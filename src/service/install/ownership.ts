@@ -8,7 +8,7 @@ import type { Installed } from "./installed.ts";
 export interface Foreign {
   /** A sentence's part. */
   why: string;
-  /** Can its place be taken on purpose, so that it could be put back? */
+  /** Whether its place can be taken on purpose, and given back. */
   replaceable: boolean;
 }
 

@@ -9,10 +9,10 @@ import { type Dictionary, isDictionary } from "../plist/value.ts";
 export type Contact = Address;
 
 /** A connection to a service that keeps trying until it is made. Nothing is sent. */
-export class Knock implements Disposable {
+export class Probe implements Disposable {
   #socket: Socket | null = null;
   #retry: Timer | null = null;
-  /** Has it been made? */
+  /** Whether it has been made. */
   connected = false;
 
   constructor(readonly contact: Contact) {

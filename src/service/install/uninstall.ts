@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { UserError } from "../../errors.ts";
-import type { Place } from "./domain.ts";
+import type { Domain } from "./domain.ts";
 import { isUnchanged, lookAt, stopPatience } from "./installed.ts";
 import { replacedFiles } from "./kept-file.ts";
 import type { Launchctl } from "./launchctl.ts";
@@ -18,28 +18,29 @@ export interface Uninstallation {
 /** Stops a service of ours and removes its plist, unless `dryRun`. Throws a UserError, also for what is not ours. */
 export async function uninstall(
   label: string,
-  place: Place,
+  domain: Domain,
   launchctl: Launchctl,
   dryRun: boolean,
 ): Promise<Uninstallation> {
-  const before = await lookAt(label, place, launchctl);
+  const before = await lookAt(label, domain, launchctl);
   const { path, loaded, file } = before;
   const refuse = (why: string) => {
     throw new UserError(`cannot uninstall ${label}: ${why}`);
   };
   if (file === null && loaded === null) {
-    const other = place.kind === "daemon" ? "an agent is its user's to uninstall, without sudo" : "a daemon takes sudo";
+    const other =
+      domain.kind === "daemon" ? "an agent is its user's to uninstall, without sudo" : "a daemon takes sudo";
     refuse(`there is no ${path}, and launchd knows no such service; ${other}`);
   }
   const theirs = foreign(before);
   if (theirs !== null) {
-    const byHand = loaded === null ? "remove it by hand" : `use launchctl bootout ${place.domain}/${label}`;
+    const byHand = loaded === null ? "remove it by hand" : `use launchctl bootout ${domain.name}/${label}`;
     refuse(`${theirs.why}; ${theirs.replaceable ? `${byHand} if that is meant` : "it is left alone"}`);
   }
 
   const steps: string[] = [];
   if (loaded !== null) {
-    steps.push(`launchctl bootout ${place.domain}/${label}`);
+    steps.push(`launchctl bootout ${domain.name}/${label}`);
     if (!dryRun) {
       await stopService(launchctl, label, stopPatience(loaded, file?.job ?? null)).catch((error) =>
         error instanceof UserError ? refuse(error.message) : Promise.reject(error),

@@ -10,7 +10,7 @@ const isRoot = process.getuid?.() === 0;
 const socket = (changes: Dictionary): Dictionary => ({
   Sockets: { Socket: { SockNodeName: "127.0.0.1", SockServiceName: "80", ...changes } },
 });
-/** Arguments behind launch_socket_server; `@` is the folder of programs. */
+/** Arguments after launch_socket_server; `@` is the folder of programs. */
 const run = (...words: string[]) => ({
   ProgramArguments: ["@/launch_socket_server", ...words].map((word) => word.replace("@", join(fixture.folder, "bin"))),
 });
@@ -20,13 +20,13 @@ test("finds nothing in a job without a fault, nor in an agent's without a user",
   expect(await fixture.findings({ UserName: undefined }, { kind: "agent" })).toEqual([]);
 });
 
-test("gives each finding a key, a reason and a mend", async () => {
+test("gives each finding a key, a reason and a fix", async () => {
   expect(await fixture.check(fixture.job(socket({ SockServiceName: "" })))).toEqual([
     {
       severity: "error",
       key: "Sockets.Socket.SockServiceName",
       why: "it is empty, so that launchd binds a random port",
-      mend: "write a number or a name of /etc/services",
+      fix: "write a number or a name of /etc/services",
     },
   ]);
 });
@@ -98,7 +98,7 @@ describe("the user", () => {
 
   test("of an agent is its own", async () => {
     expect(await fixture.findings({ UserName: "root" }, { kind: "agent" })).toEqual([
-      "note UserName: launchd heeds it in daemons only; an agent runs as its own user",
+      "note UserName: launchd obeys it in daemons only; an agent runs as its own user",
     ]);
   });
 
@@ -151,7 +151,7 @@ describe("the programs", () => {
   });
 
   test.each([
-    [[], "ProgramArguments: no program stands behind launch_socket_server"],
+    [[], "ProgramArguments: no program follows launch_socket_server"],
     [["@/nothing"], "ProgramArguments[1]: there is no FOLDER/bin/nothing"],
     [["@"], "ProgramArguments[1]: FOLDER/bin is not a file"],
     [["@/../secret"], "ProgramArguments[1]: sam may not execute FOLDER/secret"],
@@ -164,7 +164,7 @@ describe("the programs", () => {
       'ProgramArguments[2]: "no-such" is in no folder of the job\'s PATH (/usr/bin:/bin:/usr/sbin:/sbin)',
     ],
     [["@/login_wrapper", "/no/such"], "ProgramArguments[2]: there is no /no/such"],
-    [["@/login_wrapper"], "ProgramArguments: no program stands behind login_wrapper"],
+    [["@/login_wrapper"], "ProgramArguments: no program follows login_wrapper"],
     [["-"], "ProgramArguments: the program does not start like this"],
     [["--log-level"], "ProgramArguments: cannot use --log-level: its value is missing"],
     [["--print-plist", "x", "@/server"], "ProgramArguments: cannot use --print-plist: there is no such option"],
@@ -217,7 +217,7 @@ describe("the settings", () => {
 
   test("the variable that was meant is named", async () => {
     const job = fixture.job({ EnvironmentVariables: { LAUNCH_PROGRAM_TCP_ADRESS: ":8000" } });
-    expect(await fixture.check(job)).toMatchObject([{ mend: "did you mean LAUNCH_PROGRAM_TCP_ADDRESS?" }]);
+    expect(await fixture.check(job)).toMatchObject([{ fix: "did you mean LAUNCH_PROGRAM_TCP_ADDRESS?" }]);
   });
 
   test("every mistake is told, not only the first", async () => {
@@ -263,7 +263,7 @@ describe("the settings", () => {
   test("--listen is noted", async () => {
     const words = ["--listen", "127.0.0.1:80", "--stop-timeout", "4s", "@/server"];
     expect(await fixture.findings({ ...run(...words), Sockets: undefined })).toEqual([
-      "note ProgramArguments: --listen makes the program bind by itself, and launchd's sockets are not served",
+      "note ProgramArguments: --listen makes the program bind directly, and launchd's sockets are not served",
     ]);
   });
 });
@@ -477,10 +477,10 @@ describe("the lifetime", () => {
       ["daemon", { ExitTimeOut: 1 }, "4s", "set it to 9"],
       ["agent", { ExitTimeOut: 60 }, "90s", "make it a daemon, or set LAUNCH_PROGRAM_STOP_TIMEOUT to 59s or less"],
       ["agent", {}, "0", "make it a daemon, or set LAUNCH_PROGRAM_STOP_TIMEOUT to 4s or less"],
-    ] as const)("what to do about it can be done: in a %s, %j, %s", async (kind, keys, timeout, mend) => {
+    ] as const)("what to do about it can be done: in a %s, %j, %s", async (kind, keys, timeout, fix) => {
       const EnvironmentVariables = { LAUNCH_PROGRAM_STOP_TIMEOUT: timeout };
       const job = fixture.job({ EnvironmentVariables, ...keys, ...(kind === "agent" ? { UserName: undefined } : {}) });
-      expect(await fixture.check(job, { kind })).toMatchObject([{ mend }]);
+      expect(await fixture.check(job, { kind })).toMatchObject([{ fix }]);
     });
 
     test.each([
@@ -500,7 +500,7 @@ describe("the lifetime", () => {
       expect(await fixture.findings({ EnvironmentVariables, ExitTimeOut: 1 })).toEqual([]);
     });
 
-    test("a program that binds by itself has the longer stop, and launchd its 5 s all the same", async () => {
+    test("a program that binds directly has the longer stop, and launchd its 5 s all the same", async () => {
       const found = await fixture.findings({ ...run("--listen", "127.0.0.1:80", "@/server"), Sockets: undefined });
       expect(found[1]).toContain("a stop may take 15 s");
     });
@@ -515,7 +515,7 @@ describe("the lifetime", () => {
       ]);
       expect(await stop("90s", { ExitTimeOut: 95 })).toEqual([]);
       expect(await stop("30s", { ExitTimeOut: 0 }, "agent")).toEqual([
-        "note ExitTimeOut: 0 is meant to be never, and it is not known whether launchd heeds it in an agent",
+        "note ExitTimeOut: 0 is meant to be never, and it is not known whether launchd obeys it in an agent",
       ]);
     });
 

@@ -3,13 +3,13 @@ import type { Finding } from "../../../src/service/check/inspection.ts";
 import { report, reportJson } from "../../../src/service/check/report.ts";
 
 const findings: Finding[] = [
-  { severity: "note", key: "KeepAlive", why: "why", mend: "mend" },
-  { severity: "error", key: "Sockets.\x1b[2J\n", why: "why", mend: "mend" },
+  { severity: "note", key: "KeepAlive", why: "why", fix: "fix" },
+  { severity: "error", key: "Sockets.\x1b[2J\n", why: "why", fix: "fix" },
 ];
 
 test("is one line for each, errors first, that cannot steer a terminal", () => {
   expect(report("a\x07.plist", findings, false)).toBe(
-    "error: Sockets.\\u001b[2J\\n: why; mend\nnote: KeepAlive: why; mend\na\\u0007.plist: 1 error, 1 note",
+    "error: Sockets.\\u001b[2J\\n: why; fix\nnote: KeepAlive: why; fix\na\\u0007.plist: 1 error, 1 note",
   );
   expect(report("a", [], true)).toBe("a: 0 errors, 0 notes");
 });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { contactsOf, Knock } from "../../../src/service/install/probe.ts";
+import { contactsOf, Probe } from "../../../src/service/install/probe.ts";
 import { readSettings } from "../../../src/settings/options.ts";
 import { waitFor } from "../../support/wait.ts";
 
@@ -47,10 +47,10 @@ describe("contactsOf", () => {
   });
 });
 
-describe("Knock", () => {
+describe("Probe", () => {
   let folder: string;
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), "knock-"));
+    folder = await mkdtemp(join(tmpdir(), "probe-"));
   });
   afterEach(() => rm(folder, { recursive: true }));
 
@@ -58,14 +58,14 @@ describe("Knock", () => {
     const unix = join(folder, "socket");
     let closed = 0;
     {
-      using knock = new Knock({ kind: "unix", path: unix });
-      expect(knock.connected).toBe(false);
+      using probe = new Probe({ kind: "unix", path: unix });
+      expect(probe.connected).toBe(false);
       const server = Bun.listen({ unix, socket: { data() {}, close: () => void closed++ } });
       try {
-        await waitFor("the connection", () => knock.connected);
+        await waitFor("the connection", () => probe.connected);
         expect(closed).toBe(0);
       } finally {
-        knock[Symbol.dispose]();
+        probe[Symbol.dispose]();
         await waitFor("its end", () => closed === 1);
         server.stop(true);
       }
