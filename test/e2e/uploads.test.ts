@@ -128,8 +128,8 @@ describe.skipIf(python === null)("a worker is killed while a client uploads to i
   });
 });
 
-for (const kind of ["unix", "tcp"] as const) {
-  test(`${kind}: a server that closes with input unread ends in order, since nothing of it is lost`, async () => {
+describe.each(["unix", "tcp"] as const)("%s", (kind) => {
+  test("a server that closes with input unread ends in order, since nothing of it is lost", async () => {
     using target = freeTarget(kind);
     using backend = new FaultyBackend(target.address);
     await using daemon = await serve({ options: target.options });
@@ -145,7 +145,7 @@ for (const kind of ["unix", "tcp"] as const) {
     expect(daemon.stderr).not.toContain("could not be delivered");
   });
 
-  test(`${kind}: an answer that its server breaks off behind is whole for a client that reads later than a stop would take`, async () => {
+  test("an answer that its server breaks off after it is whole for a client that reads later than a stop would take", async () => {
     using target = freeTarget(kind);
     using _backend = new FaultyBackend(target.address);
     await using daemon = await serve({ options: [...target.options, "--stop-timeout", "300ms"] });
@@ -162,7 +162,7 @@ for (const kind of ["unix", "tcp"] as const) {
     ]);
     client.close();
   });
-}
+});
 
 describe.skipIf(openssl === null)("a TLS server that closes first (needs openssl)", () => {
   let folder: string;

@@ -7,6 +7,7 @@ import type { Address } from "../../src/address.ts";
 import type { Log } from "../../src/log.ts";
 import { type Dial, Dialer, type Dialing } from "../../src/proxy/dial.ts";
 import { FaultyBackend } from "../support/faulty-backend.ts";
+import { freePort } from "../support/ports.ts";
 import { waitFor } from "../support/wait.ts";
 
 let folder: string;
@@ -70,14 +71,6 @@ function backend(address: Address, backlog?: number, options?: { accepting: bool
 }
 
 const unix = (): Address => ({ kind: "unix", path: join(folder, "socket") });
-
-/** A port on which nobody listens. */
-function freePort(host = "127.0.0.1"): number {
-  const listener = Bun.listen({ hostname: host, port: 0, socket: { data: () => {} } });
-  const { port } = listener;
-  listener.stop();
-  return port;
-}
 
 test("reaches a Unix socket, an IP address and a host name", async () => {
   const port = freePort();

@@ -7,6 +7,7 @@ import { describeService } from "../../src/service/description.ts";
 import { serviceFlags } from "../../src/service/flags.ts";
 import { jobOf, ownPath } from "../../src/service/job.ts";
 import { readCommandLine, settingFlags, splitCommandLine } from "../../src/settings/command-line.ts";
+import { seed } from "../support/seed.ts";
 
 const origin = { folder: "/home/sam", self: "/usr/local/sbin/launch_socket_server" };
 
@@ -60,8 +61,6 @@ describe("jobOf", () => {
   });
 
   test("says the same as the command line, whatever the words are", () => {
-    const seed = Date.now() & 0xffffffff;
-    console.log(`seed ${seed}`);
     fc.assert(
       fc.property(fc.array(fc.string(), { maxLength: 5 }), fc.string({ minLength: 1 }), (args, name) => {
         fc.pre(!name.includes("/") && name !== "-");

@@ -7,6 +7,7 @@ import { maxBytes, readPlist } from "../../../src/service/plist/read.ts";
 import type { Dictionary } from "../../../src/service/plist/value.ts";
 import { writePlist } from "../../../src/service/plist/write.ts";
 import { peer } from "../../support/peers.ts";
+import { seed } from "../../support/seed.ts";
 
 const plistutil = peer("plistutil", "libplist-utils");
 let folder: string;
@@ -66,8 +67,6 @@ describe("writePlist", () => {
   test.skipIf(plistutil === null)("agrees with plistutil of libplist-utils on any text", async () => {
     const foreign = /[^\t\n\r -\ud7ff\ue000-\ufffc\u{10000}-\u{10ffff}]/gu;
     const text = fc.string({ unit: "binary" }).map((text) => text.replace(foreign, ""));
-    const seed = Date.now() & 0xffffffff;
-    console.log(`seed ${seed}`);
     await fc.assert(
       fc.asyncProperty(fc.array(text, { maxLength: 50 }), async (texts) => {
         const dictionary = { Label: "a", ProgramArguments: texts };
@@ -137,8 +136,6 @@ describe("readPlist", () => {
   });
 
   test("never throws anything but a sentence, whatever the bytes", () => {
-    const seed = Date.now() & 0xffffffff;
-    console.log(`seed ${seed}`);
     const valid = Buffer.from(writePlist(difficult));
     const damaged = fc
       .array(fc.tuple(fc.nat(valid.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 })
