@@ -50,7 +50,7 @@ export class Connection implements SideOwner, TimeEvent {
   appointment: TimeEvent["appointment"] = null;
   /** Whether the first tick is still to come, which needs no appointment. */
   #isNew = true;
-  #inactivity: Inactivity | null = null;
+  #idleness: Inactivity | null = null;
 
   constructor(
     readonly owner: ConnectionOwner,
@@ -96,17 +96,9 @@ export class Connection implements SideOwner, TimeEvent {
     this.backend.close();
   }
 
-  /** Milliseconds since the last look that saw bytes move, in either direction. */
-  quietFor(now: number): number {
-    const { up, down } = this;
-    this.#inactivity ??= new Inactivity();
-    return this.#inactivity.lasting(now, up.received + up.sent + down.received + down.sent);
-  }
-
-  /** Counts inactivity from now on only. */
-  restartInactivity(now: number): void {
-    this.#inactivity = null;
-    this.quietFor(now);
+  /** Bytes that have moved in either direction, as far as is known without asking the kernel. */
+  get moved(): number {
+    return this.up.received + this.up.sent + this.down.received + this.down.sent;
   }
 
   /** Whether a direction has ended, whether or not everything is delivered yet. */
@@ -139,7 +131,7 @@ export class Connection implements SideOwner, TimeEvent {
     const limit = this.halfClosed
       ? Math.min(this.owner.limits.idleTimeout, halfClosedLimit)
       : this.owner.limits.idleTimeout;
-    if (!this.dialing && this.quietFor(now) >= limit) this.close("idle");
+    if (!this.dialing && this.#idleFor(now) >= limit) this.close("idle");
     return this.#ended ? Number.POSITIVE_INFINITY : Math.min(next, idleCheck(this.owner.limits.idleTimeout));
   }
 
@@ -158,6 +150,13 @@ export class Connection implements SideOwner, TimeEvent {
     if (!this.#ended) return;
     this.owner.clock.cancel(this);
     this.owner.connectionEnded(this);
+  }
+
+  /** Milliseconds since the last look that found that something had come, or that a peer's kernel had acknowledged something. */
+  #idleFor(now: number): number {
+    this.#idleness ??= new Inactivity();
+    const { up, down, client, backend } = this;
+    return this.#idleness.lasting(now, up.received + down.received + client.acknowledged + backend.acknowledged);
   }
 
   get #ended(): boolean {

@@ -3,7 +3,7 @@ import type { Address } from "../address.ts";
 import { reasonOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { Outage } from "./outage.ts";
-import { type BackendAddress, connect, knownAddresses, lookUp } from "./target.ts";
+import { type BackendAddress, connect, isRetryable, knownAddresses, lookUp } from "./target.ts";
 
 /** What is to get a socket; it becomes that socket's data. */
 export interface Dialing<Side extends Dialing<Side>> {
@@ -28,8 +28,6 @@ export interface Dial<Side extends Dialing<Side>> {
   reason: string;
 }
 
-/** Failures that pass: the server does not listen yet, or its queue is full. */
-const retryable = new Set(["ENOENT", "ECONNREFUSED", "EAGAIN"]);
 /** Milliseconds between tries. */
 const firstPause = 5;
 const longestPause = 250;
@@ -180,7 +178,7 @@ export class Dialer<Side extends Dialing<Side>> {
     if (dial.side.dial !== dial) return;
     // A host name may have moved.
     this.#addresses = knownAddresses(this.target);
-    if (!retryable.has(reason) || performance.now() >= dial.deadline) {
+    if (!isRetryable(reason, this.reached) || performance.now() >= dial.deadline) {
       this.#fail(dial, reason);
       this.#next();
       return;

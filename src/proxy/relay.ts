@@ -5,6 +5,7 @@ import type { ListeningSocket } from "../system/sockets.ts";
 import { Clock, type TimeEvent } from "./clock.ts";
 import { Connection, type ConnectionOwner, firstTick, idleCheck } from "./connection.ts";
 import { type Dial, Dialer } from "./dial.ts";
+import { Inactivity } from "./inactivity.ts";
 import { kernel } from "./kernel.ts";
 import { Listener } from "./listener.ts";
 import { LossReport } from "./loss-report.ts";
@@ -106,9 +107,13 @@ export class Relay implements ConnectionOwner, TimeEvent {
    */
   async drain(timeout: number, force: AbortSignal): Promise<void> {
     const start = performance.now();
-    for (const connection of this.#connections) connection.restartInactivity(start);
+    const quiet = new Map([...this.#connections].map((connection) => [connection, new Inactivity()]));
+    const isDrained = (connection: Connection, now: number) => {
+      const quietFor = quiet.get(connection)?.lasting(now, connection.moved) ?? 0;
+      return connection.delivered || (!connection.pending && quietFor >= quietLimit);
+    };
     for (let now = start; now - start < timeout && !force.aborted; now = performance.now()) {
-      if ([...this.#connections].every((connection) => this.#isDrained(connection, now))) return;
+      if ([...this.#connections].every((connection) => isDrained(connection, now))) return;
       await Bun.sleep(10);
     }
   }
@@ -193,10 +198,6 @@ export class Relay implements ConnectionOwner, TimeEvent {
       this.log.info(`no connection for ${exitIdleTime / 1000} s`);
       this.#becameIdle.resolve();
     }, exitIdleTime);
-  }
-
-  #isDrained(connection: Connection, now: number): boolean {
-    return connection.delivered || (!connection.pending && connection.quietFor(now) >= quietLimit);
   }
 }
 

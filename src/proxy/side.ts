@@ -66,6 +66,11 @@ export class Side implements Source, Sink, Dialing<Side> {
     return !this.outbound.queued && this.#unsent === 0;
   }
 
+  /** Bytes that the peer's kernel has acknowledged; those that ours has taken where that cannot be told. */
+  get acknowledged(): number {
+    return this.outbound.sent - this.#unsent;
+  }
+
   /**
    * A client bytes of whose upload are lost must not get FIN where it could not be told of the loss any more: it has ended its
    * upload already, or waits for an answer that will not come.
@@ -200,7 +205,7 @@ export class Side implements Source, Sink, Dialing<Side> {
   #checkDelivery(now: number): number {
     if (this.#delivery === null || this.closed) return Number.POSITIVE_INFINITY;
     const { inactivity, nextCheck } = this.#delivery;
-    const stalled = inactivity.lasting(now, this.outbound.sent - this.#unsent) >= deliveryLimit;
+    const stalled = inactivity.lasting(now, this.acknowledged) >= deliveryLimit;
     if (this.delivered || stalled) {
       this.reset();
       return Number.POSITIVE_INFINITY;

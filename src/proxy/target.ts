@@ -39,6 +39,23 @@ export function connect<Data>(address: BackendAddress, data: Data, socket: Socke
   });
 }
 
+/** What this machine runs out of for a while, and what to say of it (connect(2), socket(2)). */
+const shortages: Record<string, string> = {
+  EADDRNOTAVAIL: "no local port is free",
+  EMFILE: "this process has no descriptor left",
+  ENFILE: "the system has no descriptor left",
+  ENOBUFS: "the kernel has no memory left",
+  ENOMEM: "the kernel has no memory left",
+};
+const notListening = ["ENOENT", "ECONNREFUSED", "EAGAIN"];
+/** A way that was there before: a Mac that wakes up has its network back after a while. */
+const noWay = ["ENETDOWN", "ENETUNREACH", "EHOSTUNREACH", "ETIMEDOUT"];
+
+/** Whether a failed connect is worth another try: the program does not take connections yet, or something is missing that comes back. */
+export function isRetryable(reason: string, reachedBefore: boolean): boolean {
+  return notListening.includes(reason) || reason in shortages || (reachedBefore && noWay.includes(reason));
+}
+
 /**
  * Why the clients of `target` have to wait, as the end of a sentence about the program. A full queue of a Unix socket is EAGAIN
  * on Linux (unix(7)); on macOS it is ECONNREFUSED, as where nobody listens (sonewconn in xnu's bsd/kern/uipc_socket2.c, called
@@ -47,6 +64,8 @@ export function connect<Data>(address: BackendAddress, data: Data, socket: Socke
 export function explainWait(reason: string, target: Address, system = platform): string {
   const place = formatAddress(target);
   if (reason === "EAGAIN") return `has a full queue at ${place}`;
+  if (reason in shortages) return `cannot be reached at ${place}: ${shortages[reason]} (${reason})`;
+  if (noWay.includes(reason)) return `cannot be reached at ${place}: the network does not lead there (${reason})`;
   if (mayBeBusy(reason, target, system))
     return `does not listen at ${place} yet, or has a full queue there (${reason})`;
   return `does not listen at ${place} yet (${reason})`;
@@ -76,7 +95,13 @@ export function explainFailure(reason: string, target: Address, system = platfor
       return `${place} is not a socket; check the path`;
     case "ETIMEDOUT":
       return `${place} does not answer; check the address and the network`;
+    case "ENETDOWN":
+    case "ENETUNREACH":
+    case "EHOSTUNREACH":
+      return `the network does not lead to ${place} (${reason}); check the address and the network`;
     default:
-      return `${place}: ${reason}`;
+      return reason in shortages
+        ? `${place} cannot be reached, since ${shortages[reason]} (${reason}); lower --max-connections or raise the limit`
+        : `${place}: ${reason}`;
   }
 }

@@ -34,10 +34,10 @@ export function describe(fd: number): Descriptor {
   return { kind: "listener", address };
 }
 
-/** The caller owns the new descriptor; throws when there is none left. */
+/** The caller owns the new descriptor; throws an Error with a `code` when there is none left. */
 export function duplicate(fd: number): number {
   const copy = libc.dup(fd);
-  if (copy < 0) throw new Error(`dup: errno ${errno()}`);
+  if (copy < 0) throw systemError("dup");
   return copy;
 }
 

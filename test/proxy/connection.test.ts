@@ -93,22 +93,28 @@ test("a connection is delivered when its program has gone and its client has eve
   connection.close("stopped");
 });
 
-test("bytes in either direction, received or taken, end the quiet; so does starting anew", () => {
-  const { connection, connect, clientPeer } = accepted();
-  const backendPeer = connect();
-  clientPeer.room = 0;
-  const changes = [
-    () => clientPeer.data(3),
-    () => backendPeer.data(4),
-    () => clientPeer.take(4),
-    () => connection.restartInactivity(4_000),
-  ];
-  expect(connection.quietFor(0)).toBe(0);
-  for (const [index, change] of changes.entries()) {
-    const now = (index + 1) * 1_000;
-    expect(connection.quietFor(now - 1)).toBe(999);
-    change();
-    expect(connection.quietFor(now)).toBe(0);
+test("what was received or acknowledged is movement, what only our kernel has taken is not", () => {
+  const owner = new ScriptedOwner({ tcpKeepalive: Number.POSITIVE_INFINITY, idleTimeout: 4_000 });
+  const connection = new Connection(owner, "", { client: "tcp", backend: "tcp" });
+  const [clientPeer, backendPeer] = [owner.peer(connection.client), owner.peer(connection.backend)];
+  connection.accept(clientPeer, null);
+  connection.connected(backendPeer);
+  let now = 0;
+  const isOpenAfter = (milliseconds: number) => {
+    now += milliseconds;
+    connection.tick(now);
+    return owner.ended.length === 0;
+  };
+  clientPeer.unsent = 1_000;
+  backendPeer.data(1_000);
+  expect(isOpenAfter(1)).toBe(true);
+  for (let seconds = 0; seconds < 60; seconds += 3) {
+    clientPeer.unsent--;
+    expect(isOpenAfter(3_000)).toBe(true);
   }
-  connection.close("stopped");
+  clientPeer.data(1);
+  expect(isOpenAfter(3_999)).toBe(true);
+  backendPeer.unsent = 0;
+  expect(isOpenAfter(3_999)).toBe(true);
+  expect([isOpenAfter(4_000), connection.outcome]).toEqual([false, "idle"]);
 });
