@@ -52,20 +52,30 @@ export async function launch(
   const program = command && Program.start(command, { ...withoutSystemdVariables(environment), ...variables });
   if (program !== null) signals.passTo(program);
   const relay = new Relay(routes, limits, log);
+  if (program !== null) relay.hasCrashed = () => program.crashed;
   relay.start();
   for (const { sockets, target } of routes) {
     const served = sockets.map(({ address }) => formatAddress(address)).join(", ");
     log.info(`serving ${served} by ${program?.name ?? "the server"} at ${formatAddress(target)}`);
   }
 
-  const asked = Promise.race([signals.stop, relay.idle]).then(() => null);
+  let mustFail = false;
+  const gone = relay.targetGone.then((target) => {
+    log.error(`cannot reach program: the folder of ${formatAddress(target)} was removed; stopping for a fresh start`);
+    relay.abandonDials();
+    return true;
+  });
+  const asked = Promise.race([signals.stop.then(() => false), relay.idle.then(() => false), gone]).then((failed) => {
+    mustFail = failed;
+    return null;
+  });
   const exit = await Promise.race(program === null ? [asked] : [asked, program.exited]);
   const status =
     program !== null && exit !== null
       ? await finish(exit, relay, program, settings.stopTimeout, signals)
       : await stop(relay, program, settings.stopTimeout, signals);
   relay.close();
-  return status;
+  return mustFail ? 1 : status;
 }
 
 function relaySettings(settings: Settings): RelaySettings {

@@ -28,7 +28,7 @@ export function makeRoutes(
     const target = setting.target ?? { kind: "unix", path: folder?.path(fileName(setting)) ?? "" };
     if (setting.variable !== null && target.kind === "unix") variables[setting.variable] = target.path;
     const served = sockets.filter(({ name }) => setting.socket === null || setting.socket === name);
-    return { sockets: served, target };
+    return { sockets: served, target, isGone: () => setting.target === null && folder?.isGone() === true };
   });
   return { routes, variables, remove: () => folder?.remove() };
 }

@@ -1,5 +1,5 @@
 import { log } from "./log.ts";
-import { describeExit, type Exit, type Program } from "./program/program.ts";
+import { describeExit, type Exit, hasFailed, type Program } from "./program/program.ts";
 import type { Signals } from "./program/signals.ts";
 import type { Relay } from "./proxy/relay.ts";
 
@@ -19,7 +19,7 @@ export async function finish(
 ): Promise<number> {
   relay.stopAccepting();
   relay.abandonDials();
-  const failed = exit.kind === "signal" || exit.status !== 0;
+  const failed = hasFailed(exit);
   if (failed && (await Promise.race([signals.stop.then(() => true), elapsed(togetherFor).then(() => false)]))) {
     return stop(relay, program, stopTimeout, signals);
   }
@@ -28,6 +28,7 @@ export async function finish(
     const advice = daemonized ? "; a server must stay in the foreground (nginx: daemon off;)" : "";
     log.error(`program \`${program.name}' exited: ${describeExit(exit)}${advice}`);
   }
+  if (failed) relay.programCrashed();
   await Promise.race([relay.drain(stopTimeout, signals.force), signals.stop]);
   return failed ? 1 : 0;
 }
@@ -44,6 +45,7 @@ export async function stop(
 ): Promise<number> {
   const deadline = performance.now() + stopTimeout;
   log.info("stopping");
+  if (program !== null) program.stopping = true;
   relay.stopAccepting();
   program?.exited.then(() => relay.abandonDials());
   await relay.drain(stopTimeout / 2, signals.force);

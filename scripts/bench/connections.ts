@@ -34,6 +34,7 @@ const owner: ConnectionOwner = {
     unsentBytes: () => 0,
   },
   tickSoon: () => {},
+  hasCrashed: () => false,
   cancelDial: () => {},
   connectionEnded: () => {},
 };

@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import type { Subprocess } from "bun";
 import { reasonOf } from "../errors.ts";
-import { isIgnored, withOpenFilesLimit } from "../system/process.ts";
+import { isIgnored, peekExit, withOpenFilesLimit } from "../system/process.ts";
 import { findProgram, requireExecutable, startError } from "./path.ts";
 
 /** How a program ended. */
@@ -22,18 +22,21 @@ export class Program {
   readonly started = performance.now();
   /** Resolves when it has ended. */
   readonly exited: Promise<Exit>;
-  #running = true;
+  /** Whether it is being stopped, so that its end is no crash. */
+  stopping = false;
+  #exit: Exit | null = null;
 
   private constructor(
     readonly name: string,
     readonly process: Subprocess<"inherit", "inherit", "inherit">,
   ) {
     this.exited = process.exited.then((): Exit => {
-      this.#running = false;
       const { signalCode, exitCode } = process;
-      return signalCode === null
-        ? { kind: "status", status: exitCode ?? 0 }
-        : { kind: "signal", signal: String(signalCode) };
+      this.#exit =
+        signalCode === null
+          ? { kind: "status", status: exitCode ?? 0 }
+          : { kind: "signal", signal: String(signalCode) };
+      return this.#exit;
     });
   }
 
@@ -62,13 +65,32 @@ export class Program {
   }
 
   get running(): boolean {
-    return this.#running;
+    return this.#exit === null;
+  }
+
+  /**
+   * Whether it has ended by a signal or with a status other than 0 although nobody stops it. Asks the kernel, since its sockets
+   * are closed before its end is told. A signal that asks for an end may be part of a stop that we have not heard of yet.
+   */
+  get crashed(): boolean {
+    if (this.stopping) return false;
+    if (this.#exit !== null) return hasFailed(this.#exit);
+    const exit = peekExit(this.process.pid);
+    if (exit === null) return false;
+    return "status" in exit ? exit.status !== 0 : !askingForEnd.includes(exit.signal);
   }
 
   signal(signal: NodeJS.Signals): void {
-    if (this.#running) this.process.kill(signal);
+    if (this.running) this.process.kill(signal);
   }
 }
+
+/** Whether a program has ended otherwise than with status 0. */
+export function hasFailed(exit: Exit): boolean {
+  return exit.kind === "signal" || exit.status !== 0;
+}
+
+const askingForEnd = [constants.signals.SIGTERM, constants.signals.SIGINT, constants.signals.SIGHUP];
 
 /** An exit as the original words it: `exit status 3`, `signal: killed`. */
 export function describeExit(exit: Exit): string {

@@ -8,6 +8,8 @@ import { isWritableByOthers } from "../system/permissions.ts";
 export interface SocketFolder {
   /** The path of the socket of that name. */
   path(name: string): string;
+  /** Whether the folder is missing, or another one has its name. */
+  isGone(): boolean;
   /** Removes the folder with everything in it; may be called twice. */
   remove(): void;
 }
@@ -27,7 +29,15 @@ export function makeSocketFolder(temporary: string | undefined, names: string[])
   }
   try {
     const folder = mkdtempSync(join(parent, "launch_socket_server."));
-    return { path: (name) => join(folder, name), remove: () => rmSync(folder, { recursive: true, force: true }) };
+    const { dev, ino } = statSync(folder);
+    return {
+      path: (name) => join(folder, name),
+      isGone: () => {
+        const now = statSync(folder, { throwIfNoEntry: false });
+        return now?.dev !== dev || now.ino !== ino;
+      },
+      remove: () => rmSync(folder, { recursive: true, force: true }),
+    };
   } catch (error) {
     throw new UserError(
       `cannot make a folder for the program's socket in ${parent}: ${reasonOf(error)}; set TMPDIR to a folder that this user may write to`,

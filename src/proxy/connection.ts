@@ -14,6 +14,8 @@ export interface ConnectionOwner {
   readonly limits: { readonly tcpKeepalive: number; readonly idleTimeout: number };
   /** Has the first tick of a new connection called within `firstTick` milliseconds. */
   tickSoon(): void;
+  /** Whether the program has crashed, which cuts off what it has not sent yet. */
+  hasCrashed(): boolean;
   /** The client left before its backend was reached. */
   cancelDial(dial: Dial<Side>): void;
   /** Both sides are closed. Called once. */
@@ -87,6 +89,17 @@ export class Connection implements SideOwner, TimeEvent {
   /** The backend cannot be reached: this client is closed. */
   connectFailed(): void {
     this.close("not connected");
+  }
+
+  /** The program has crashed: what it had still to say is missing. */
+  programCrashed(): void {
+    if (this.down.shut) return;
+    this.wasReset(this.backend);
+    this.down.cutOff();
+  }
+
+  hasCrashed(): boolean {
+    return this.owner.hasCrashed();
   }
 
   /** Closes both sides now: in order, or by a reset where something is undelivered. */

@@ -32,6 +32,8 @@ const quietLimit = 500;
 export interface RelayRoute {
   sockets: ListeningSocket[];
   target: Address;
+  /** Whether the place of the target's socket is gone for good, so that no server can be reached there any more. */
+  isGone(): boolean;
 }
 
 /** A route at work. */
@@ -46,11 +48,16 @@ export class Relay implements ConnectionOwner, TimeEvent {
   readonly kernel = kernel;
   readonly clock = new Clock();
   appointment: TimeEvent["appointment"] = null;
+  /** Whether the program that serves the targets has crashed; asked when a Unix backend ends. */
+  hasCrashed: () => boolean = () => false;
   /** Resolves when there was no connection for `exitIdleTime`; nothing is accepted from then on. */
   readonly idle: Promise<void>;
   readonly #routes: ActiveRoute[];
   readonly #connections = new Set<Connection>();
   readonly #becameIdle = Promise.withResolvers<void>();
+  readonly #targetGone = Promise.withResolvers<Address>();
+  /** Resolves with a target that was reached before and whose place is gone. */
+  readonly targetGone: Promise<Address> = this.#targetGone.promise;
   readonly #losses: LossReport;
   #state: "accepting" | "stopped" = "stopped";
   #idleTimer: Timer | undefined;
@@ -62,9 +69,12 @@ export class Relay implements ConnectionOwner, TimeEvent {
   ) {
     this.idle = this.#becameIdle.promise;
     this.#losses = new LossReport(log);
-    this.#routes = routes.map(({ sockets, target }) => {
+    this.#routes = routes.map(({ sockets, target, isGone }) => {
       const dialer = new Dialer<Side>(target, limits.connectTimeout, handlers, log);
       dialer.onChange = () => this.#adjust();
+      dialer.onMissing = () => {
+        if (isGone()) this.#targetGone.resolve(target);
+      };
       const route: ActiveRoute = { target, dialer, listeners: [] };
       route.listeners = sockets.map((socket) => {
         const { kind } = socket.address;
@@ -94,6 +104,11 @@ export class Relay implements ConnectionOwner, TimeEvent {
   stopAccepting(): void {
     this.#state = "stopped";
     this.#adjust();
+  }
+
+  /** The program has crashed: answers that are still on their way are cut off, and must not look whole. */
+  programCrashed(): void {
+    for (const connection of this.#connections) connection.programCrashed();
   }
 
   /** There will be no program to connect to: clients that wait for it are closed. */

@@ -12,6 +12,8 @@ export interface SideOwner {
   readonly tcpKeepalive: number;
   /** Has `tick` called in `delay` milliseconds at the latest. */
   tickWithin(delay: number): void;
+  /** Whether the program has crashed. */
+  hasCrashed(): boolean;
   /** The peer has broken the connection off. */
   wasReset(side: Side): void;
   /** The peer is about to be reset by us. */
@@ -95,7 +97,10 @@ export class Side implements Source, Sink, Dialing<Side> {
   /** The peer has ended its data. */
   end(): void {
     if (this.inbound.ended) return;
-    this.inbound.end();
+    if (this.#isCrash) {
+      this.owner.wasReset(this);
+      this.inbound.reset();
+    } else this.inbound.end();
     this.closeIfDone();
     if (this.kind === "unix" && !this.closed) this.owner.tickWithin(disconnectCheck);
   }
@@ -103,7 +108,7 @@ export class Side implements Source, Sink, Dialing<Side> {
   /** The socket is closed; `error` is there when that was not in order. */
   socketClosed(error?: Error): void {
     if (this.closed) return;
-    const reset = error !== undefined && this.kind === "tcp" && !this.inbound.ended;
+    const reset = !this.inbound.ended && ((error !== undefined && this.kind === "tcp") || this.#isCrash);
     if (reset) this.owner.wasReset(this);
     this.#forgetPeer();
     if (reset) this.inbound.reset();
@@ -236,6 +241,11 @@ export class Side implements Source, Sink, Dialing<Side> {
     this.socketClosed();
     peer.end();
     return Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether the end of this backend's data is that of a program that has crashed: over TCP a reset tells. */
+  get #isCrash(): boolean {
+    return this.role === "backend" && this.kind === "unix" && this.owner.hasCrashed();
   }
 
   #readerOf(): Reader {

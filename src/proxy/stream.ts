@@ -146,6 +146,13 @@ export class Stream {
     this.sink.resetWhenDelivered();
   }
 
+  /** The source's end was no orderly one, as shows afterwards: unless FIN has gone to the sink, it is reset in place of that. */
+  cutOff(): void {
+    if (this.state !== "ending") return this.reset();
+    this.state = "resetting";
+    this.sink.resetWhenDelivered();
+  }
+
   /** The sink's socket is closed: what is queued is dropped, and what still comes must not stay unread. */
   close(): void {
     this.#drop();

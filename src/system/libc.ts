@@ -39,6 +39,11 @@ export const systemConstants = {
   SO_NREAD: { linux: 0, macos: 0x1020 },
   SIOCINQ: { linux: 0x541b, macos: 0 },
   RLIMIT_NOFILE: { linux: 7, macos: 8 },
+  /** waitid(2), asking without waiting and without taking the child from who waits: Linux's linux/wait.h, xnu's bsd/sys/wait.h. */
+  P_PID: { linux: 1, macos: 1 },
+  WNOHANG: { linux: 1, macos: 1 },
+  WEXITED: { linux: 4, macos: 4 },
+  WNOWAIT: { linux: 0x01000000, macos: 0x20 },
   SIG_SETMASK: { linux: 2, macos: 3 },
   POLLOUT: { linux: 4, macos: 4 },
 } as const;
@@ -67,6 +72,7 @@ export const { symbols: libc } = dlopen(library, {
   sigaction: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   sigprocmask: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   tcgetpgrp: { args: ["i32"], returns: "i32" },
+  waitid: { args: ["i32", "u32", "ptr", "i32"], returns: "i32" },
   getpgrp: { args: [], returns: "i32" },
   setenv: { args: ["ptr", "ptr", "i32"], returns: "i32" },
   execv: { args: ["ptr", "ptr"], returns: "i32" },

@@ -2,6 +2,7 @@ import { ptr } from "bun:ffi";
 import { readdirSync } from "node:fs";
 import { constants as systemConstants } from "node:os";
 import { constants, cString, errno, libc, macos } from "./libc.ts";
+import { platform } from "./platform.ts";
 
 const { signals } = systemConstants;
 
@@ -36,6 +37,24 @@ export function withOpenFilesLimit<T>(soft: number, action: () => T): T {
     limit[0] = before;
     libc.setrlimit(constants.RLIMIT_NOFILE, limit);
   }
+}
+
+/** Where siginfo_t has what waitid(2) tells, in 32-bit words: bits/types/siginfo_t.h on 64 bits; xnu's bsd/sys/signal.h. */
+const siginfo = platform === "macos" ? { code: 2, pid: 3, status: 5 } : { code: 2, pid: 4, status: 6 };
+/** CLD_EXITED, the si_code of a child that has called exit(2), on both systems. */
+const exited = 1;
+
+/**
+ * How a child ended, if it has: its status, or the number of the signal that ended it. Null while it runs, and once somebody
+ * has waited for it; who waits for it still gets it (waitid(2), WNOWAIT).
+ */
+export function peekExit(pid: number): { status: number } | { signal: number } | null {
+  const { P_PID, WEXITED, WNOHANG, WNOWAIT } = constants;
+  const information = new Int32Array(32);
+  if (libc.waitid(P_PID, pid, information, WEXITED | WNOHANG | WNOWAIT) !== 0) return null;
+  if (information[siginfo.pid] !== pid) return null;
+  const status = information[siginfo.status] ?? 0;
+  return information[siginfo.code] === exited ? { status } : { signal: status };
 }
 
 /** Whether this signal is ignored (nohup, a shell's background job). The handler is the first word of `struct sigaction` on both systems. */

@@ -36,7 +36,7 @@ async function relayTo(kind: "tcp" | "unix", serve: (socket: Socket) => void): P
   if (listener.kind !== "listener" || listener.address.kind !== "tcp") throw new Error("not bound");
   const never = Number.POSITIVE_INFINITY;
   const relay = new Relay(
-    [{ sockets: [{ fd, address: listener.address, name: "Socket" }], target }],
+    [{ sockets: [{ fd, address: listener.address, name: "Socket" }], target, isGone: () => false }],
     {
       connectTimeout: 5_000,
       maxConnections: 10,

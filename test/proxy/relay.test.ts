@@ -47,7 +47,7 @@ function relay(settings: Partial<RelaySettings> = {}, { target = unixPath(), wit
   const line = (text: string) => lines.push(text);
   const log = { error: line, warn: line, info: line, debug: line } as unknown as Log;
   const sockets = [freeListener(), freeListener()];
-  const relay = new Relay([{ sockets, target }], { ...standard, ...settings }, log);
+  const relay = new Relay([{ sockets, target, isGone: () => false }], { ...standard, ...settings }, log);
   const [first, second] = sockets.map(({ address }) => address) as [Address, Address];
   cleanUps.push(() => relay.close());
   const serve = () => {

@@ -464,3 +464,38 @@ test("only a Unix peer whose data has ended, and that may still get some, is ask
     connection.close("stopped");
   }
 });
+
+test("the answer of a program that has crashed ends in a reset, after all that was received", () => {
+  for (const end of [
+    ({ backend }: ReturnType<typeof connectionOf>) => backend.end(),
+    ({ backendPeer }: ReturnType<typeof connectionOf>) => backendPeer.close(),
+  ]) {
+    const it = connectionOf({ backend: "unix" });
+    it.clientPeer.room = 50;
+    it.backendPeer.data(100);
+    it.owner.crashed = true;
+    end(it);
+    jest.advanceTimersByTime(1_000);
+    expect(it.clientPeer.calls).toEqual([]);
+    it.clientPeer.take(50);
+    jest.advanceTimersByTime(300);
+    expect([it.clientPeer.written, it.clientPeer.calls]).toEqual([100, ["terminate"]]);
+    expect(it.connection.outcome).toBe("reset by the program");
+    it.connection.close("stopped");
+  }
+});
+
+test("a crash that is known after the end resets a client that has not got FIN yet, and nobody else", () => {
+  const late = connectionOf({ backend: "unix" });
+  late.clientPeer.room = 50;
+  late.backendPeer.data(100);
+  late.backendPeer.close();
+  const early = connectionOf({ backend: "unix" });
+  early.backendPeer.data(100);
+  early.backendPeer.close();
+  for (const { connection } of [late, early]) connection.programCrashed();
+  late.clientPeer.take(50);
+  jest.advanceTimersByTime(300);
+  expect([late.clientPeer.calls, early.clientPeer.calls]).toEqual([["terminate"], ["shutdown"]]);
+  early.connection.close("stopped");
+});

@@ -17,10 +17,10 @@ export interface Order {
   chunk?: number;
   pause?: number;
   /**
-   * What comes behind the answer: the end of our data, an orderly close, a reset, the end of the process, or nothing:
+   * What comes behind the answer: the end of our data, an orderly close, a reset, the end of the process, its death by SIGKILL, or nothing:
    * until the client ends (`hold`), or for ever (`keep`).
    */
-  last?: "end" | "close" | "reset" | "exit" | "hold" | "keep";
+  last?: "end" | "close" | "reset" | "exit" | "crash" | "hold" | "keep";
 }
 
 interface Session {
@@ -182,6 +182,9 @@ export class FaultyBackend implements Disposable {
         return whenTaken(socket.fd, () => socket.terminate());
       case "exit":
         return whenTaken(socket.fd, () => process.exit(0));
+      case "crash":
+        process.kill(process.pid, "SIGKILL");
+        return;
       case "hold":
       case "keep":
     }

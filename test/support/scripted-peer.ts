@@ -138,6 +138,13 @@ export class ScriptedOwner implements ConnectionOwner {
     for (const { side } of this.peers.values()) this.clock.schedule(side.owner as Connection, firstTick);
   }
 
+  /** Whether the program has crashed. */
+  crashed = false;
+
+  hasCrashed(): boolean {
+    return this.crashed;
+  }
+
   cancelDial(dial: Dial<Side>): void {
     this.cancelled.push(dial);
     dial.side.dial = null;

@@ -30,6 +30,7 @@ describe("constants and layouts", () => {
     #include <sys/resource.h>
     #include <sys/socket.h>
     #include <sys/un.h>
+    #include <sys/wait.h>
     #ifdef __linux__
     #include <linux/sockios.h>
     #include <sys/ioctl.h>
@@ -52,7 +53,8 @@ describe("constants and layouts", () => {
     #ifdef __linux__
       NUMBER(SOCK_NONBLOCK);
     #endif
-      NUMBER(POLLOUT);
+      NUMBER(POLLOUT); NUMBER(P_PID); NUMBER(WNOHANG); NUMBER(WEXITED); NUMBER(WNOWAIT);
+      NUMBER(offsetof(siginfo_t, si_code)); NUMBER(offsetof(siginfo_t, si_pid)); NUMBER(offsetof(siginfo_t, si_status)); NUMBER(CLD_EXITED);
     #ifdef SIOCOUTQ
       NUMBER(SIOCOUTQ);
     #endif
@@ -115,6 +117,10 @@ describe("constants and layouts", () => {
     const numbers: [string, number][] = [
       ["sizeof(int)", 4],
       ["sizeof(socklen_t)", 4],
+      ["offsetof(siginfo_t, si_code)", 8],
+      ["offsetof(siginfo_t, si_pid)", platform === "macos" ? 12 : 16],
+      ["offsetof(siginfo_t, si_status)", platform === "macos" ? 20 : 24],
+      ["CLD_EXITED", 1],
       ["sizeof(struct rlimit)", 16],
       ["offsetof(struct rlimit, rlim_cur)", 0],
       ["offsetof(struct rlimit, rlim_max)", 8],
@@ -154,6 +160,10 @@ describe("constants and layouts", () => {
       SO_NREAD: 0x1020, // bsd/sys/socket.h
       SIOCINQ: 0, // there is none
       RLIMIT_NOFILE: 8, // bsd/sys/resource.h
+      P_PID: 1, // bsd/sys/wait.h
+      WNOHANG: 1, // bsd/sys/wait.h
+      WEXITED: 4, // bsd/sys/wait.h
+      WNOWAIT: 0x20, // bsd/sys/wait.h
       SIG_SETMASK: 3, // bsd/sys/signal.h
       POLLOUT: 4, // bsd/sys/poll.h
     };

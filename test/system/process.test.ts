@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { closeSync, openSync } from "node:fs";
 import { constants } from "node:os";
-import { freeDescriptors, isIgnored, withOpenFilesLimit } from "../../src/system/process.ts";
+import { freeDescriptors, isIgnored, peekExit, withOpenFilesLimit } from "../../src/system/process.ts";
 
 /** The soft and the hard limit, as a process that is started now gets them. */
 const limits = () => Bun.spawnSync(["/bin/sh", "-c", "ulimit -Sn; ulimit -Hn"]).stdout.toString().trim().split("\n");
@@ -56,4 +56,25 @@ describe("isIgnored", () => {
     expect(isIgnored(SIGUSR2)).toBe(false);
     process.off("SIGUSR2", handler);
   });
+});
+
+test("a child's end can be looked at without taking it from who waits", async () => {
+  const ends = [
+    { script: "exit 0", expected: { status: 0 } },
+    { script: "exit 3", expected: { status: 3 } },
+    { script: "kill -KILL $$", expected: { signal: 9 } },
+  ];
+  for (const { script, expected } of ends) {
+    const child = Bun.spawn(["sh", "-c", `read line; ${script}`], { stdin: "pipe" });
+    expect(peekExit(child.pid)).toBeNull();
+    child.stdin.write("go\n");
+    child.stdin.flush();
+    // Without a turn of the event loop, in which Bun would wait for it.
+    let exit = peekExit(child.pid);
+    for (const deadline = performance.now() + 5_000; exit === null && performance.now() < deadline; )
+      exit = peekExit(child.pid);
+    expect(exit).toEqual(expected);
+    await child.exited;
+    expect(peekExit(child.pid)).toBeNull();
+  }
 });
