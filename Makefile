@@ -52,6 +52,31 @@ build/test/launch_socket_server: $(SOURCES) build/dependencies build/test/liblau
 test: $(TESTED) build/test/launch_socket_server ## run all tests; T=half-close: those of that name; TEST_PROGRAM=path: on that program
 	@$(BUN) scripts/test.ts $(T)
 
+.PHONY: test-mac
+ifeq ($(shell uname -sm),Linux x86_64)
+test-mac: build/mac/launch_socket_server-mac build/test/launch_socket_server ## the tests on the Mac program (on Linux, x86-64); T=kqueue: those of that name
+	@TEST_PROGRAM="$(CURDIR)/build/mac/launch_socket_server" TEST_PLATFORM=macos $(BUN) scripts/test.ts --mac $(T)
+else
+test-mac:
+	@echo "make test-mac is left out: it needs Linux on an x86-64 processor, and this is $$(uname -sm)"
+endif
+
+# The Mac program as it is released, and what runs it on x86-64 Linux (test/support/macrun/README.md).
+build/mac/darwin-x64/launch_socket_server: $(SOURCES) scripts/compile.ts scripts/runtimes.ts build/dependencies
+	@echo "Building $@ for darwin-x64"
+	@$(BUN) scripts/compile.ts darwin-x64 $@
+
+# It reads memory that the Mac program has laid out, under that program's types.
+build/mac/macrun: $(wildcard test/support/macrun/*.[ch]) test/support/launchd/activate.c test/support/launchd/table.h
+	@mkdir -p build/mac
+	@$(CC) -O1 -g -Wall -Wextra -Werror -D_GNU_SOURCE -fno-strict-aliasing -rdynamic -o $@ \
+	  $(filter-out %/wrapper.c,$(filter %.c,$^)) -lm -lutil -ldl -lpthread
+
+# It has the released name too, by which the checks of --check-plist go.
+build/mac/launch_socket_server-mac: test/support/macrun/wrapper.c build/mac/macrun build/mac/darwin-x64/launch_socket_server
+	@$(CC) -O1 -Wall -Wextra -Werror -o $@ $<
+	@ln -f $@ build/mac/launch_socket_server
+
 .PHONY: interop
 interop: $(TESTED) ## real clients and servers through this program and directly, compared; T=redis: those of that name
 	@$(BUN) scripts/test.ts --interop $(T)

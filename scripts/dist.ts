@@ -10,10 +10,10 @@
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Entry, gzip, tar } from "./archive.ts";
+import { compile } from "./compile.ts";
 import { formula } from "./formula.ts";
 import { notices } from "./notices.ts";
 import { fetchRuntimes, TARGETS, type Target } from "./runtimes.ts";
-import { findProblems } from "./verify-signature.ts";
 
 const NAME = "launch_socket_server";
 const OUTDIR = "dist";
@@ -40,7 +40,10 @@ async function main(): Promise<void> {
     const archives: Archive[] = [];
     for (const [i, target] of TARGETS.entries()) {
       process.stdout.write(`[${i + 1}/${TARGETS.length}] ${target}:`);
-      const program = await compile(target, runtimes[target], join(OUTDIR, "compiled"));
+      const folder = join(OUTDIR, "compiled");
+      await compile(target, runtimes[target], join(folder, NAME), progress);
+      const program = await Bun.file(join(folder, NAME)).bytes();
+      await rm(folder, { recursive: true });
       progress("packing");
       const root = `${NAME}-${version}-${target}`;
       const file = `${root}.tar.gz`;
@@ -62,34 +65,6 @@ async function main(): Promise<void> {
 
 function progress(step: string): void {
   process.stdout.write(` ${step} …`);
-}
-
-/** Compiles the program for a target; a Mac's comes signed, which is then checked. */
-async function compile(target: Target, runtime: string, folder: string): Promise<Bytes> {
-  progress("compiling");
-  const outfile = join(folder, NAME);
-  const options = ["--target", `bun-${target}`, "--runtime", runtime, "--outfile", outfile];
-  const compiler = Bun.spawn([process.execPath, "scripts/build.ts", ...options], {
-    stdin: "ignore",
-    stdout: "inherit",
-    stderr: "inherit",
-  });
-  if ((await compiler.exited) !== 0) throw new Error(`cannot build for ${target}: the compiler failed (see above)`);
-  const program = await Bun.file(outfile).bytes();
-  if (target.startsWith("darwin")) {
-    progress("verifying the signature");
-    const problems = findProblems(program, NAME);
-    if (problems.length > 0) throw new Error(`cannot release for ${target}: bad signature: ${problems.join("; ")}`);
-    if (process.platform === "darwin") askCodesign(outfile);
-  }
-  await rm(folder, { recursive: true });
-  return program;
-}
-
-/** On a Mac, the system's own opinion in addition. */
-function askCodesign(path: string): void {
-  const codesign = Bun.spawnSync(["/usr/bin/codesign", "--verify", "--strict", path]);
-  if (codesign.exitCode !== 0) throw new Error(`codesign rejects ${path}: ${codesign.stderr.toString().trim()}`);
 }
 
 /** What all archives have in common, by path. @throws Error with a sentence when something of it is missing. */

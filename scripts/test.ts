@@ -1,15 +1,19 @@
 /**
  * Runs the tests and closes with one line, `N passed, N failed` (and `, N skipped`).
  *
- *   bun scripts/test.ts [--interop] [NAME]
+ *   bun scripts/test.ts [--interop | --mac] [NAME]
  *
- * NAME is part of a test file's path, or else of a test's name; --interop runs the comparisons with real clients and servers instead.
+ * NAME is part of a test file's path, or else of a test's name; --interop runs the comparisons with real clients and
+ * servers instead. --mac runs on the Mac program, which TEST_PROGRAM names, all tests of a program that is built, these
+ * comparisons among them, and inside Bun for macOS the tests of the sources (test/support/macrun/README.md).
  *
  * Several `bun test` processes run side by side, since most tests wait most of the time. What one of them says is
  * printed as a whole once it has ended.
  */
 import { availableParallelism } from "node:os";
 import { Glob } from "bun";
+import { macBun } from "../test/support/macrun/bun.ts";
+import { patternWithout } from "../test/support/macrun/left-out.ts";
 import { announceProgramUnderTest } from "../test/support/program-under-test.ts";
 
 /** Parts of paths: these files share 127.0.0.1:80 and run one after the other. They take longest, and so come first. */
@@ -27,16 +31,33 @@ interface Outcome {
   failures: string[];
 }
 
-const interop = process.argv[2] === "--interop";
-const name = process.argv[interop ? 3 : 2] ?? "";
-const files = [...new Glob(interop ? "test/interop/*.interop.ts" : "test/**/*.test.ts").scanSync(".")].sort();
+const option = process.argv[2]?.startsWith("--") ? process.argv[2] : "";
+const name = process.argv[option === "" ? 2 : 3] ?? "";
+const scan = (patterns: string[]) => patterns.flatMap((pattern) => [...new Glob(pattern).scanSync(".")]);
+const allTests = ["test/**/*.test.ts"];
+const comparisons = ["test/interop/*.interop.ts"];
+/** Those that start the program under test. */
+const blackBox = scan([
+  ...["test/e2e/*.test.ts", "test/{main,launcher}.test.ts", "test/program/signals.test.ts"],
+  "test/support/macrun/{macrun,sisters}.test.ts",
+]);
+/** Those of the sources, and of what macrun takes for XNU's: they can run inside another Bun. */
+const sources = scan(allTests).filter(
+  (file) => !blackBox.includes(file) && !/^test\/(scripts|support)\/(?!macrun\/xnu)/.test(file),
+);
+const mac = option === "--mac";
+const files = mac ? [...blackBox, ...sources, ...scan(comparisons)] : scan(option === "" ? allTests : comparisons);
+files.sort();
 const byPath = files.filter((file) => file.includes(name));
-const pattern = byPath.length > 0 ? [] : [`--test-name-pattern=${name}`];
+const testName = byPath.length > 0 ? "" : name;
+/** Bun's pattern for the tests to run in a file; null for none. */
+const patternOf = (file: string) => (mac ? patternWithout(file.slice("test/".length), testName) : testName);
+const bunForMac = mac ? await macBun() : "";
 
 announceProgramUnderTest();
 // One seed for all; each file that makes use of it prints it.
 process.env.SEED ??= String(crypto.getRandomValues(new Int32Array(1))[0]);
-const chosen = new Set(byPath.length > 0 ? byPath : files);
+const chosen = new Set((byPath.length > 0 ? byPath : files).filter((file) => patternOf(file) !== null));
 /** Takes the chosen files out whose path has one of these parts, in the order of the parts. */
 const take = (parts: string[]) =>
   parts.flatMap((part) => [...chosen].filter((file) => file.includes(part) && chosen.delete(file)));
@@ -64,12 +85,17 @@ process.exit(failed > 0 ? 1 : 0);
 
 /** Runs files in one `bun test` process, and passes on what it says unless it has no test of the name. */
 async function runFiles(paths: string[]): Promise<Outcome> {
-  const command = [process.execPath, "test", "--timeout=60000", ...pattern, ...paths.map((path) => `./${path}`)];
+  const bun = mac && paths.some((path) => sources.includes(path)) ? bunForMac : process.execPath;
+  const pattern = patternOf(paths[0] ?? "") ?? "";
+  const command = [
+    ...[bun, "test", "--timeout=60000"],
+    ...(pattern === "" ? [] : [`--test-name-pattern=${pattern}`]),
+    ...paths.map((path) => `./${path}`),
+  ];
   // bun test reports on stderr; stdout has what tests print, such as a seed.
   const runner = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   const [report, printed, status] = await Promise.all([runner.stderr.text(), runner.stdout.text(), runner.exited]);
-  if (pattern.length > 0 && / matched 0 tests\./.test(report))
-    return { passed: 0, failed: 0, skipped: 0, failures: [] };
+  if (testName !== "" && / matched 0 tests\./.test(report)) return { passed: 0, failed: 0, skipped: 0, failures: [] };
   await Bun.write(Bun.stdout, printed);
   await Bun.write(Bun.stderr, report);
   // It ends with lines like " 12 pass".

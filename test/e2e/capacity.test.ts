@@ -3,7 +3,7 @@ import type { Address } from "../../src/address.ts";
 import { type Client, order } from "../support/client.ts";
 import { Command } from "../support/command.ts";
 import { backendCommand, FaultyBackend, type Order } from "../support/faulty-backend.ts";
-import { serve } from "../support/program-under-test.ts";
+import { programUnderTest, serve } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -70,18 +70,21 @@ test("even with hardly any descriptors one client is served after the other", as
   }
 });
 
-test("a burst of 1,000 clients on a Unix backlog of 8 is served", async () => {
+/** On a Mac a queue holds 128 (kern.ipc.somaxconn), and what comes on top at once is lost and tries again for a minute. */
+const burst = programUnderTest.platform === "macos" ? 100 : 1_000;
+
+test(`a burst of ${burst} clients on a Unix backlog of 8 is served`, async () => {
   using target = freeTarget("unix");
   using backend = new FaultyBackend(target.address, 8, { accepting: false });
   await using daemon = await serve({ options: target.options });
-  const clients = await openMany(1_000, daemon.address, () => ({ answer: 100 }));
+  const clients = await openMany(burst, daemon.address, () => ({ answer: 100 }));
   backend.accept();
   for (const client of clients) {
     await client.over();
     client.close();
   }
   expect(clients.filter(({ received, state }) => received !== 100 || state !== "ended")).toEqual([]);
-  expect([backend.made, backend.silent]).toEqual([1_000, 0]);
+  expect([backend.made, backend.silent]).toEqual([burst, 0]);
 });
 
 // Directly some of these clients fail: what overflows a TCP backlog is lost, also the last step of a handshake.
@@ -101,7 +104,7 @@ test("clients that wait are served in the order in which they came", async () =>
   using target = freeTarget("unix");
   await using daemon = await serve({ options: target.options });
   const clients: Client[] = [];
-  for (let index = 0; index < 200; index++) {
+  for (let index = 0; index < burst / 5; index++) {
     clients.push(await order(daemon.address, { answer: index + 1 }));
   }
   using backend = new FaultyBackend(target.address, 8);

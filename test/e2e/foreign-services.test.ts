@@ -271,7 +271,7 @@ describe.skipIf(!isRoot)("--replace (for root)", () => {
     await rm(fixture.daemon);
     const changed = { ...sleeping, ProgramArguments: ["/bin/sleep", "2000"] };
     await write(fixture.daemon, changed);
-    expect(await new Response(child.stderr).text()).toContain(`${fixture.daemon} has changed meanwhile`);
+    expect(await new Response(child.stderr).text()).toContain(`${label}.plist has changed meanwhile`);
     expect(await child.exited).toBe(1);
     expect(readFileSync(fixture.daemon, "utf8")).toBe(build(changed));
     expect(files()).toEqual([`${label}.plist`]);

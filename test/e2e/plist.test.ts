@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmod, mkdtemp, rm, symlink } from "node:fs/promises";
+import { chmod, cp, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { readPlist } from "../../src/service/plist/read.ts";
 import { peer } from "../support/peers.ts";
+import { programUnderTest } from "../support/program-under-test.ts";
 
-const program = resolve(import.meta.dir, "../../sbin/launch_socket_server");
+const program = programUnderTest.path;
 const script = peer("script", "bsdutils");
 let folder: string;
 
@@ -188,7 +189,9 @@ test.skipIf(process.getuid?.() !== 0)("what is out of reach is noted, not called
   await chmod(join(hidden, "server"), 0o755);
   await chmod(hidden, 0o700);
   const copy = join(folder, "copy/launch_socket_server");
-  await Bun.write(copy, Bun.file(program));
+  // What runs the Mac program lies in the same folder.
+  if (programUnderTest.platform === "macos") await cp(dirname(program), dirname(copy), { recursive: true });
+  else await Bun.write(copy, Bun.file(program));
   await chmod(copy, 0o755);
   const { stdout } = await run(
     ["--print-plist", "hidden", "--user", "nobody", "--log", `${hidden}/a.log`, `${hidden}/server`],
@@ -208,7 +211,7 @@ test.skipIf(process.getuid?.() !== 0)("what is out of reach is noted, not called
   );
 });
 
-describe.skipIf(process.platform === "darwin")("without launchd", () => {
+describe.skipIf(programUnderTest.platform === "macos")("without launchd", () => {
   test.each([
     [["--install", "com.example.web", "server"]],
     [["--install", "web.plist", "--dry-run"]],

@@ -63,7 +63,7 @@ describe("findOwnListener", () => {
 
     test("the same path, also through a link and dots", async () => {
       const path = join(folder, "served");
-      await Bun.write(path, "");
+      using _ = Bun.listen({ unix: path, socket: { data() {} } });
       symlinkSync(path, join(folder, "link"));
       for (const target of [path, join(folder, "link"), `${folder}/./served`]) {
         expect(await find(unix(target), unix(path))).toEqual(unix(path));

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "launchd-table.h"
+#include "launchd/table.h"
 
 enum { SD_LISTEN_FDS_START = 3 };
 

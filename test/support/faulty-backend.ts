@@ -21,6 +21,8 @@ export interface Order {
    * until the client ends (`hold`), or for ever (`keep`).
    */
   last?: "end" | "close" | "reset" | "exit" | "crash" | "hold" | "keep";
+  /** What comes 100 ms after the end of our data. */
+  later?: "close" | "reset";
 }
 
 interface Session {
@@ -168,10 +170,11 @@ export class FaultyBackend implements Disposable {
     this.#finish(socket, order);
   }
 
-  #finish(socket: Socket<Session>, { last = "end", deaf }: Order): void {
+  #finish(socket: Socket<Session>, { last = "end", later, deaf }: Order): void {
     switch (last) {
       case "end":
         socket.shutdown();
+        if (later !== undefined) setTimeout(() => (later === "close" ? socket.end() : socket.terminate()), 100);
         return;
       case "close":
         // With unread input a close of TCP is a reset.

@@ -5,9 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { quietHost } from "./launchd/fixture.ts";
 import { Launchctl, type LaunchctlOptions } from "./launchd/launchctl.ts";
+import { programUnderTest } from "./program-under-test.ts";
 import { Stage } from "./stage.ts";
 
 export const isRoot = process.getuid?.() === 0;
+const isMac = programUnderTest.platform === "macos";
 
 /** Who is root installs agents as somebody else: the user, and what runs a command as that user. */
 export const agentUser = isRoot ? 65_534 : (process.getuid?.() ?? 0);
@@ -58,7 +60,8 @@ export class InstallFixture {
   }
 
   start(options: Partial<LaunchctlOptions> = {}): void {
-    this.launchctl = new Launchctl({ folder: this.folder, domains: ["system"], ...options });
+    const root = isMac ? { root: this.folder } : {};
+    this.launchctl = new Launchctl({ folder: this.folder, domains: ["system"], ...root, ...options });
   }
 
   get daemons(): string {
@@ -102,6 +105,7 @@ export class InstallFixture {
         PATH: `${this.launchctl.bin}:/usr/bin:/bin`,
         HOME: join(this.folder, "home"),
         TEST_INSTALL_ROOT: this.folder,
+        MACRUN_ROOT: this.folder,
       },
       stdout: "pipe",
       stderr: "pipe",
@@ -115,7 +119,12 @@ export class InstallFixture {
       new Response(child.stderr).text(),
       child.exited,
     ]);
-    return { status, stdout, stderr };
+    return { status, stdout: this.#withFolder(stdout), stderr: this.#withFolder(stderr) };
+  }
+
+  /** The Mac program knows nothing of the folder in which its /Library lies. */
+  #withFolder(text: string): string {
+    return isMac ? text.replace(/(?<=[\s(])\/Library\/LaunchDaemons/g, this.daemons) : text;
   }
 
   /** The calls of launchctl with that verb. */

@@ -1,4 +1,4 @@
-import { chmod, copyFile, cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { chmod, copyFile, cp, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { build, type PlistValue } from "plist";
@@ -41,17 +41,19 @@ export class Stage implements AsyncDisposable {
 
   /**
    * Copies the program that TEST_PROGRAM names, since jobs of other users run it, and puts in its place what hands
-   * launchd's sockets on by systemd's protocol. What a loader needs lies in the same folder as the program.
+   * launchd's sockets on by systemd's protocol. The Mac program asks launchd itself; what runs it lies in the same folder.
    */
   async #takeProgramUnderTest(): Promise<void> {
-    const folder = this.path("under-test");
     const { path, platform } = programUnderTest;
-    if (platform === "macos") await cp(dirname(path), folder, { recursive: true });
-    else {
-      await mkdir(folder);
-      await copyFile(path, join(folder, basename(path)));
+    if (platform === "macos") {
+      await cp(dirname(path), this.folder, { recursive: true });
+      await rename(this.path(basename(path)), this.program);
+      return;
     }
-    compile("by-systemd-protocol", [`-DPROGRAM="${join(folder, basename(path))}"`], this.program);
+    const copy = this.path(join("under-test", basename(path)));
+    await mkdir(dirname(copy));
+    await copyFile(path, copy);
+    compile("by-systemd-protocol", [`-DPROGRAM="${copy}"`], this.program);
   }
 
   get program(): string {

@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build, type PlistValue } from "plist";
+import { programUnderTest } from "../program-under-test.ts";
 import { type Job, Launchd, type LaunchdOptions, launchdLibrary } from "./stand-in.ts";
 
 type Plist = { [key: string]: PlistValue };
@@ -64,9 +65,12 @@ export class Fixture {
 /** ProgramArguments for a shell script. */
 export const shell = (script: string) => ["/bin/sh", "-c", script];
 
-/** A loopback address on which a low port should be free: that of each test run is its own, where there are several. */
+/**
+ * A loopback address on which a low port should be free: that of each test run is its own, where there are several. A
+ * Mac has 127.0.0.1 alone, as the Mac program's checks know.
+ */
 export const quietHost =
-  process.platform === "linux"
+  programUnderTest.platform === "linux"
     ? `127.${1 + (process.pid >>> 16)}.${(process.pid >>> 8) & 255}.${process.pid & 255}`
     : "127.0.0.1";
 

@@ -33,6 +33,8 @@ export interface LaunchctlOptions {
   settle?: number;
   /** Milliseconds between two starts of a job. */
   throttle?: number;
+  /** The folder in which the caller's /Library lies: of the Mac program, which knows no other place. */
+  root?: string;
 }
 
 interface Answer {
@@ -72,16 +74,18 @@ export class Launchctl implements AsyncDisposable {
   readonly #timer: Timer;
   readonly #domains: string[];
   readonly #settle: number;
+  readonly #root: string;
 
   /**
    * Reports say that a bootstrap behind a bootout fails for up to three or four seconds (tuist/tuist#10143,
    * nteract/nteract#1187); `settle` is shorter, so that nobody waits.
    */
-  constructor({ folder, domains, disabled = [], settle = 300, throttle = 10_000 }: LaunchctlOptions) {
+  constructor({ folder, domains, disabled = [], settle = 300, throttle = 10_000, root = "" }: LaunchctlOptions) {
     this.#domains = domains;
     this.#disabled = new Set(disabled);
     this.#settle = settle;
-    this.bin = join(folder, "launchctl");
+    this.#root = root;
+    this.bin = join(folder, "bin");
     this.#spool = join(folder, "launchctl-spool");
     this.launchd = new Launchd({ folder, throttle });
     mkdirSync(this.bin);
@@ -108,8 +112,9 @@ export class Launchctl implements AsyncDisposable {
     const job = await this.launchd.load(plist, { capture: true, agent });
     const type = agent ? "LaunchAgent" : "LaunchDaemon";
     const description = readJob(plist);
+    const path = plist.startsWith(`${this.#root}/Library/`) ? plist.slice(this.#root.length) : plist;
     this.#services.set(`${domain}/${job.label}`, {
-      ...{ domain, job, description, path: plist, type, stopping: false },
+      ...{ domain, job, description, path, type, stopping: false },
       ...origin,
     });
     return job;
@@ -207,7 +212,8 @@ export class Launchctl implements AsyncDisposable {
    * 5 stands for nearly everything: a label on its way out (openclaw/openclaw#136453), a disabled one, a plist that is
    * none. 37 is a label that is loaded, 122 a file that others may write to; both have been told as 5, too.
    */
-  async #bootstrap(domain: string, path: string): Promise<Answer> {
+  async #bootstrap(domain: string, named: string): Promise<Answer> {
+    const path = named.startsWith("/Library/") ? join(this.#root, named) : named;
     const refuse = (status: number, words: string): Answer => {
       const advice = domain === "system" ? "" : "Try re-running the command as root for richer errors.\n";
       return { status, stderr: `Bootstrap failed: ${status}: ${words}\n${advice}` };

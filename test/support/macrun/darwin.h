@@ -1,0 +1,320 @@
+/*
+ * Darwin's numbers and structures, as its headers give them to programs for x86-64. Each group names its header
+ * (in the SDK; below bsd/ and osfmk/ in xnu-11417, where it comes from).
+ */
+#ifndef DARWIN_H
+#define DARWIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int64_t i64;
+
+/* sys/errno.h; those below 35 are Linux's but for EDEADLK. */
+enum {
+  D_ENOENT = 2,
+  D_ESRCH = 3,
+  D_EBADF = 9,
+  D_EDEADLK = 11,
+  D_ENOMEM = 12,
+  D_EINVAL = 22,
+  D_EMFILE = 24,
+  D_ENOTTY = 25,
+  D_EPIPE = 32,
+  D_EAGAIN = 35,
+  D_EINPROGRESS,
+  D_EALREADY,
+  D_ENOTSOCK,
+  D_EDESTADDRREQ,
+  D_EMSGSIZE,
+  D_EPROTOTYPE,
+  D_ENOPROTOOPT,
+  D_EPROTONOSUPPORT,
+  D_ESOCKTNOSUPPORT,
+  D_ENOTSUP,
+  D_EPFNOSUPPORT,
+  D_EAFNOSUPPORT,
+  D_EADDRINUSE,
+  D_EADDRNOTAVAIL,
+  D_ENETDOWN,
+  D_ENETUNREACH,
+  D_ENETRESET,
+  D_ECONNABORTED,
+  D_ECONNRESET,
+  D_ENOBUFS,
+  D_EISCONN,
+  D_ENOTCONN,
+  D_ESHUTDOWN,
+  D_ETOOMANYREFS,
+  D_ETIMEDOUT,
+  D_ECONNREFUSED,
+  D_ELOOP,
+  D_ENAMETOOLONG,
+  D_EHOSTDOWN,
+  D_EHOSTUNREACH,
+  D_ENOTEMPTY,
+  D_EUSERS = 68,
+  D_EDQUOT,
+  D_ESTALE,
+  D_EREMOTE,
+  D_ENOLCK = 77,
+  D_ENOSYS,
+  D_EOVERFLOW = 84,
+  D_ECANCELED = 89,
+  D_EIDRM,
+  D_ENOMSG,
+  D_EILSEQ,
+  D_EBADMSG = 94,
+  D_EMULTIHOP,
+  D_ENODATA,
+  D_ENOLINK,
+  D_ENOSR,
+  D_ENOSTR,
+  D_EPROTO,
+  D_ETIME,
+  D_EOPNOTSUPP,
+  D_ENOTRECOVERABLE = 104,
+  D_EOWNERDEAD,
+};
+
+/* mach/kern_return.h, mach/message.h, mach/semaphore.h (KERN_OPERATION_TIMED_OUT is dispatch's answer too) */
+enum {
+  KERN_SUCCESS = 0,
+  KERN_NO_SPACE = 3,
+  KERN_INVALID_ARGUMENT = 4,
+  KERN_FAILURE = 5,
+  KERN_RESOURCE_SHORTAGE = 6,
+  KERN_INVALID_ADDRESS = 1,
+  KERN_TERMINATED = 37,
+  KERN_OPERATION_TIMED_OUT = 49,
+  MACH_SEND_MSG = 1,
+  MACH_RCV_MSG = 2,
+  MACH_RCV_TIMEOUT = 0x100,
+  MACH_SEND_INVALID_DEST = 0x10000003,
+  MACH_SEND_TIMED_OUT = 0x10000004,
+  MACH_RCV_TIMED_OUT = 0x10004003,
+};
+
+/* sys/signal.h */
+enum {
+  D_SA_ONSTACK = 1,
+  D_SA_RESTART = 2,
+  D_SA_RESETHAND = 4,
+  D_SA_NOCLDSTOP = 8,
+  D_SA_NODEFER = 0x10,
+  D_SA_NOCLDWAIT = 0x20,
+  D_SI_USER = 0x10001,
+  D_SIG_BLOCK = 1,
+  D_SIG_UNBLOCK,
+  D_SIG_SETMASK,
+  D_SS_ONSTACK = 1,
+  D_SS_DISABLE = 4,
+  D_SIGEMT = 7,
+  D_SIGCONT = 19,
+  D_SIGINFO = 29,
+};
+
+/* sys/wait.h */
+enum { D_WNOHANG = 1, D_WUNTRACED = 2, D_WEXITED = 4, D_WSTOPPED = 8, D_WCONTINUED = 0x10, D_WNOWAIT = 0x20 };
+
+/* sys/spawn.h */
+enum {
+  D_SPAWN_RESETIDS = 1,
+  D_SPAWN_SETPGROUP = 2,
+  D_SPAWN_SETSIGDEF = 4,
+  D_SPAWN_SETSIGMASK = 8,
+  D_SPAWN_SETEXEC = 0x40,
+  D_SPAWN_SETSID = 0x400,
+  D_SPAWN_CLOEXEC_DEFAULT = 0x4000,
+};
+
+/* sys/fcntl.h */
+enum {
+  D_O_NONBLOCK = 4,
+  D_O_APPEND = 8,
+  D_O_SHLOCK = 0x10,
+  D_O_EXLOCK = 0x20,
+  D_O_ASYNC = 0x40,
+  D_O_SYNC = 0x80,
+  D_O_NOFOLLOW = 0x100,
+  D_O_CREAT = 0x200,
+  D_O_TRUNC = 0x400,
+  D_O_EXCL = 0x800,
+  D_O_NOCTTY = 0x20000,
+  D_O_DIRECTORY = 0x100000,
+  D_O_SYMLINK = 0x200000,
+  D_O_DSYNC = 0x400000,
+  D_O_CLOEXEC = 0x1000000,
+  D_F_DUPFD = 0,
+  D_F_GETFD,
+  D_F_SETFD,
+  D_F_GETFL,
+  D_F_SETFL,
+  D_F_GETLK = 7,
+  D_F_SETLK,
+  D_F_SETLKW,
+  D_F_PREALLOCATE = 42,
+  D_F_RDADVISE = 44,
+  D_F_RDAHEAD = 45,
+  D_F_NOCACHE = 48,
+  D_F_GETPATH = 50,
+  D_F_FULLFSYNC,
+  D_F_DUPFD_CLOEXEC = 67,
+  D_F_SETNOSIGPIPE = 73,
+  D_F_GETNOSIGPIPE,
+  D_F_NODIRECT = 76,
+  D_F_BARRIERFSYNC = 85,
+  D_F_RDLCK = 1,
+  D_F_UNLCK,
+  D_F_WRLCK,
+  D_AT_FDCWD = -2,
+  D_AT_EACCESS = 0x10,
+  D_AT_SYMLINK_NOFOLLOW = 0x20,
+  D_AT_SYMLINK_FOLLOW = 0x40,
+  D_AT_REMOVEDIR = 0x80,
+  D_RENAME_SWAP = 2,
+  D_RENAME_EXCL = 4,
+  D_SEEK_HOLE = 3,
+  D_SEEK_DATA,
+};
+
+/* sys/filio.h, sys/ttycom.h */
+#define D_FIONBIO 0x8004667eu
+#define D_FIONREAD 0x4004667fu
+#define D_FIOCLEX 0x20006601u
+#define D_FIONCLEX 0x20006602u
+#define D_TIOCGWINSZ 0x40087468u
+#define D_TIOCSWINSZ 0x80087467u
+#define D_TIOCSCTTY 0x20007461u
+#define D_TIOCNOTTY 0x20007471u
+
+/* sys/socket.h, netinet/in.h, netinet6/in6.h, netinet/tcp.h, sys/un.h */
+enum {
+  D_AF_LINK = 18,
+  D_AF_INET6 = 30,
+  D_SOL_SOCKET = 0xffff,
+  D_SO_ACCEPTCONN = 2,
+  D_SO_REUSEADDR = 4,
+  D_SO_KEEPALIVE = 8,
+  D_SO_DONTROUTE = 0x10,
+  D_SO_BROADCAST = 0x20,
+  D_SO_LINGER = 0x80,
+  D_SO_OOBINLINE = 0x100,
+  D_SO_REUSEPORT = 0x200,
+  D_SO_SNDBUF = 0x1001,
+  D_SO_RCVBUF,
+  D_SO_SNDLOWAT,
+  D_SO_RCVLOWAT,
+  D_SO_SNDTIMEO,
+  D_SO_RCVTIMEO,
+  D_SO_ERROR,
+  D_SO_TYPE,
+  D_SO_NREAD = 0x1020,
+  D_SO_NOSIGPIPE = 0x1022,
+  D_SO_NWRITE = 0x1024,
+  D_SO_LINGER_SEC = 0x1080,
+  D_IPPROTO_TCP = 6,
+  D_IPPROTO_IPV6 = 41,
+  D_SOL_LOCAL = 0,
+  D_LOCAL_PEERPID = 2,
+  D_LOCAL_PEEREPID = 3,
+  D_MSG_OOB = 1,
+  D_MSG_PEEK = 2,
+  D_MSG_DONTROUTE = 4,
+  D_MSG_EOR = 8,
+  D_MSG_TRUNC = 0x10,
+  D_MSG_CTRUNC = 0x20,
+  D_MSG_WAITALL = 0x40,
+  D_MSG_DONTWAIT = 0x80,
+  D_MSG_NOSIGNAL = 0x80000,
+};
+
+/* netdb.h */
+enum {
+  D_AI_PASSIVE = 1,
+  D_AI_CANONNAME = 2,
+  D_AI_NUMERICHOST = 4,
+  D_AI_ALL = 0x100,
+  D_AI_ADDRCONFIG = 0x400,
+  D_AI_V4MAPPED = 0x800,
+  D_AI_NUMERICSERV = 0x1000,
+  D_EAI_AGAIN = 2,
+  D_EAI_BADFLAGS,
+  D_EAI_FAIL,
+  D_EAI_FAMILY,
+  D_EAI_MEMORY,
+  D_EAI_NONAME = 8,
+  D_EAI_SERVICE,
+  D_EAI_SOCKTYPE,
+  D_EAI_SYSTEM,
+};
+
+/* sys/event.h */
+enum {
+  EVFILT_READ = -1,
+  EVFILT_WRITE = -2,
+  EVFILT_VNODE = -4,
+  EVFILT_PROC = -5,
+  EVFILT_TIMER = -7,
+  EVFILT_MACHPORT = -8,
+  EVFILT_USER = -10,
+  EV_ADD = 1,
+  EV_DELETE = 2,
+  EV_ENABLE = 4,
+  EV_DISABLE = 8,
+  EV_ONESHOT = 0x10,
+  EV_CLEAR = 0x20,
+  EV_RECEIPT = 0x40,
+  EV_DISPATCH = 0x80,
+  EV_ERROR = 0x4000,
+  EV_EOF = 0x8000,
+  NOTE_LOWAT = 1,
+  NOTE_SECONDS = 1,
+  NOTE_USECONDS = 2,
+  NOTE_NSECONDS = 4,
+  NOTE_ABSOLUTE = 8,
+  NOTE_MACHTIME = 0x100,
+  NOTE_TRIGGER = 0x01000000,
+  NOTE_FFLAGSMASK = 0x00ffffff,
+  NOTE_EXITSTATUS = 0x04000000,
+  KEVENT_FLAG_IMMEDIATE = 1,
+  KEVENT_FLAG_ERROR_EVENTS = 2,
+};
+#define NOTE_EXIT 0x80000000u
+
+/* struct kevent64_s; struct kevent is its first 32 bytes. */
+struct d_kevent {
+  u64 ident;
+  short filter;
+  u16 flags;
+  u32 fflags;
+  i64 data;
+  u64 udata, ext[2];
+};
+enum { KEVENT_SIZE = 32, KEVENT64_SIZE = 48 };
+_Static_assert(sizeof(struct d_kevent) == KEVENT64_SIZE, "struct kevent64_s");
+
+/* sys/resource.h */
+enum { D_RLIMIT_NOFILE = 8, D_RLIMIT_POSIX_FLAG = 0x1000 };
+#define D_RLIM_INFINITY 0x7fffffffffffffffull
+
+/* sys/mman.h */
+enum { D_MAP_SHARED = 1, D_MAP_PRIVATE = 2, D_MAP_FIXED = 0x10, D_MAP_NORESERVE = 0x40, D_MAP_ANON = 0x1000 };
+
+/* pthread.h and libpthread: the words at the start of an object that no call has initialised. */
+enum {
+  D_PTHREAD_MUTEX_SIG = 0x32AAABA7,
+  D_PTHREAD_ERRORCHECK_MUTEX_SIG = 0x32AAABA1,
+  D_PTHREAD_RECURSIVE_MUTEX_SIG = 0x32AAABA2,
+  D_PTHREAD_ONCE_SIG = 0x30B1BCBA,
+  D_PTHREAD_MUTEX_ERRORCHECK = 1,
+  D_PTHREAD_MUTEX_RECURSIVE = 2,
+  D_PTHREAD_CREATE_DETACHED = 2,
+};
+
+#endif
