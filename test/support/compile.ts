@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /** Builds a C file of this folder with the machine's `cc`, and returns the path of the result. */
@@ -9,9 +9,12 @@ export function compile(
 ): string {
   mkdirSync(dirname(output), { recursive: true });
   const source = join(import.meta.dir, `${name}.c`);
-  const compiler = Bun.spawnSync(["cc", "-O1", "-Wall", "-Wextra", "-Werror", ...flags, "-o", output, source], {
+  // Another test may be running the same program, or compiling it.
+  const made = `${output}.${process.pid}`;
+  const compiler = Bun.spawnSync(["cc", "-O1", "-Wall", "-Wextra", "-Werror", ...flags, "-o", made, source], {
     stderr: "pipe",
   });
   if (!compiler.success) throw new Error(`cannot compile ${name}.c: ${compiler.stderr}`);
+  renameSync(made, output);
   return output;
 }
