@@ -19,7 +19,15 @@ import { announceProgramUnderTest } from "../test/support/program-under-test.ts"
 /** Parts of paths: these files share 127.0.0.1:80 and run one after the other. They take longest, and so come first. */
 const port80 = ["scripts/verify-macos", "e2e/drop-in", "scripts/formula"];
 /** Those that take long come next, so that no process is left alone with one of them at the end. */
-const long = ["e2e/exit-idle", "e2e/install", "scripts/dist", "e2e/stop", "e2e/environment", "scripts/login_wrapper."];
+const long = [
+  "e2e/far",
+  "e2e/exit-idle",
+  "e2e/install",
+  "scripts/dist",
+  "e2e/stop",
+  "e2e/environment",
+  "scripts/login_wrapper.",
+];
 /** They measure memory or count system calls: with nothing beside them. */
 const alone = ["e2e/memory", "e2e/system-calls"];
 

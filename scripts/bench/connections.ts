@@ -11,6 +11,7 @@ import { median } from "./statistics.ts";
 
 class WillingPeer implements Peer {
   readonly fd = 1_000;
+  readonly remoteAddress = "127.0.0.1";
   write(data: Uint8Array): number {
     return data.length;
   }
@@ -31,6 +32,7 @@ const owner: ConnectionOwner = {
     setKeepAlive: () => {},
     setReceiveBuffer: () => {},
     setSendBuffer: () => {},
+    unansweredFor: () => 0,
     unsentBytes: () => 0,
   },
   tickSoon: () => {},

@@ -27,6 +27,8 @@ export type Outcome =
   | "in order"
   | "reset by the client"
   | "reset by the program"
+  | "client vanished"
+  | "program vanished"
   | "upload undelivered"
   | "not connected"
   | "idle"
@@ -151,6 +153,10 @@ export class Connection implements SideOwner, TimeEvent {
   wasReset(side: Side): void {
     if (this.outcome === "in order")
       this.outcome = side === this.client ? "reset by the client" : "reset by the program";
+  }
+
+  vanished(side: Side): void {
+    if (this.outcome === "in order") this.outcome = side === this.client ? "client vanished" : "program vanished";
   }
 
   willReset(side: Side): void {

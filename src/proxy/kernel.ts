@@ -5,6 +5,7 @@ import {
   setKeepAlive,
   setReceiveBuffer,
   setSendBuffer,
+  unansweredFor,
   unsentBytes,
 } from "../system/sockets.ts";
 
@@ -16,6 +17,7 @@ export const kernel = {
   setKeepAlive,
   setReceiveBuffer,
   setSendBuffer,
+  unansweredFor,
   unsentBytes,
 };
 

@@ -1,6 +1,8 @@
 /** What a side needs of a Bun socket; unit tests play it. */
 export interface Peer {
   readonly fd: number;
+  /** An IP address; empty or missing for a Unix socket. */
+  readonly remoteAddress: string;
   /** Returns how many bytes were taken; a negative number means that the peer takes nothing any more. */
   write(data: Uint8Array): number;
   /** Sends the end of our data; theirs goes on. */

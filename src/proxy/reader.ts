@@ -1,5 +1,7 @@
+import { canonicalHost, isLoopback } from "../system/ip.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Peer } from "./peer.ts";
+import { ReceiveBuffer } from "./receive-buffer.ts";
 import type { Stream } from "./stream.ts";
 
 /**
@@ -17,11 +19,6 @@ export const largeChunk = 64 * 1024;
  * much again for up to 5; with a quarter less, a gigabyte to a Unix socket takes 1.4 times the CPU time.
  */
 const quantum = 1024 * 1024;
-/**
- * What a slow client has not taken is kept: all that was read at once, which is up to 512 KB, but no more than there was.
- * A Unix socket holds little (208 KB on Linux, 8 KB on macOS); what a TCP socket holds grows to megabytes unless limited.
- */
-const receiveBuffer = 128 * 1024;
 /** A TCP sink that has not taken so many bytes is slow: Linux keeps up to 4 MB, and Bun reads up to 512 KB at a time. */
 const highWaterMark = 2 ** 21;
 /** Milliseconds between the reads for a slow one: they grow from one, in which 2 MB would be 16 Gbit/s. */
@@ -41,19 +38,25 @@ export class Reader {
   #following = false;
   #nextTurn: ReturnType<typeof setImmediate> | undefined;
   #backoffTimer: Timer | undefined;
+  /** Of a TCP backend that has sent much. */
+  #receiveBuffer: ReceiveBuffer | null = null;
 
   constructor(
     readonly socket: ReadSocket,
     readonly kernel: Kernel,
   ) {}
 
-  /** Takes a large chunk that Bun has read, and what else is there. */
+  /** Takes a chunk that Bun has read, and what else is there where it is a large one. */
   receive(chunk: Uint8Array): void {
     const { inbound, role, kind } = this.socket;
-    const fd = this.#flowing;
-    if (fd !== undefined && role === "backend" && kind === "tcp") this.kernel.setReceiveBuffer(fd, receiveBuffer);
+    if (chunk.length < largeChunk) {
+      inbound.write(chunk);
+      return this.#taken();
+    }
+    if (role === "backend" && kind === "tcp" && this.#receiveBuffer === null) this.#limitBuffer();
     inbound.write(chunk);
     this.#readWaiting();
+    this.#taken();
     this.#follow();
   }
 
@@ -64,12 +67,19 @@ export class Reader {
     peer.pause();
   }
 
+  /** The sink has not taken everything: it is behind. */
+  sinkIsBehind(): void {
+    this.#receiveBuffer?.clientIsBehind(this.socket.inbound.received);
+    this.pause();
+  }
+
   resume(backoff = 1): void {
     const { socket } = this;
     if (!this.#paused || socket.peer === null || socket.inbound.queued) return;
     this.#paused = false;
     const before = socket.inbound.received;
     this.#readWaiting();
+    this.#taken();
     if (this.#paused) return;
     if (this.#following && socket.inbound.received > before) return this.#readNextTurn();
     this.#following = false;
@@ -78,6 +88,7 @@ export class Reader {
 
   /** There is nothing to read any more. */
   stop(): void {
+    this.#receiveBuffer?.release();
     clearTimeout(this.#backoffTimer);
     clearImmediate(this.#nextTurn);
   }
@@ -86,6 +97,19 @@ export class Reader {
   get #flowing(): number | undefined {
     const { inbound, peer } = this.socket;
     return inbound.ended || this.#paused || inbound.queued ? undefined : peer?.fd;
+  }
+
+  #taken(): void {
+    const { peer, inbound } = this.socket;
+    if (peer !== null && !inbound.queued) this.#receiveBuffer?.taken(peer.fd, inbound.received);
+  }
+
+  #limitBuffer(): void {
+    const { peer, inbound } = this.socket;
+    if (peer === null) return;
+    const near = isLoopback(canonicalHost(peer.remoteAddress));
+    this.#receiveBuffer = new ReceiveBuffer(this.kernel, near);
+    this.#receiveBuffer.limit(peer.fd, inbound.received);
   }
 
   /**

@@ -16,6 +16,8 @@ export interface SideOwner {
   hasCrashed(): boolean;
   /** The peer has broken the connection off. */
   wasReset(side: Side): void;
+  /** The peer's kernel does not answer any more. */
+  vanished(side: Side): void;
   /** The peer is about to be reset by us. */
   willReset(side: Side): void;
   /** The side has closed its socket or found it closed. Called once. */
@@ -33,6 +35,8 @@ const deliveryLimit = 60_000;
 const deliveryChecks = { first: 2, longest: 250 };
 /** A client whose server has gone is closed after so many milliseconds of silence, and after so many in all. */
 const linger = { silence: 5_000, limit: 30_000, check: 500 };
+/** Milliseconds of the ten keep-alive probes, one each second, after which a silent peer counts as gone (setKeepAlive). */
+const probing = 10_000;
 /** Milliseconds between the looks whether a Unix peer that has ended its data has gone. */
 const disconnectCheck = 2_000;
 
@@ -90,7 +94,7 @@ export class Side implements Source, Sink, Dialing<Side> {
 
   /** Bun has read a chunk. */
   receive(chunk: Uint8Array): void {
-    if (chunk.length < largeChunk) this.inbound.write(chunk);
+    if (chunk.length < largeChunk && this.#reader === null) this.inbound.write(chunk);
     else this.#readerOf().receive(chunk);
   }
 
@@ -121,7 +125,7 @@ export class Side implements Source, Sink, Dialing<Side> {
   }
 
   pause(): void {
-    this.#readerOf().pause();
+    this.#readerOf().sinkIsBehind();
   }
 
   resume(): void {
@@ -187,7 +191,7 @@ export class Side implements Source, Sink, Dialing<Side> {
   tick(now: number): number {
     if (this.peer === null) return Number.POSITIVE_INFINITY;
     this.#probe(this.peer);
-    return Math.min(this.#checkDelivery(now), this.#checkLingering(now), this.#checkConnected());
+    return Math.min(this.#checkDelivery(now), this.#checkLingering(now), this.#checkConnected(), this.#checkAlive());
   }
 
   /** The rule for closing a socket: nothing comes in that anybody takes, and nothing more goes out. A client's end is waited for. */
@@ -246,6 +250,27 @@ export class Side implements Source, Sink, Dialing<Side> {
   /** Whether the end of this backend's data is that of a program that has crashed: over TCP a reset tells. */
   get #isCrash(): boolean {
     return this.role === "backend" && this.kind === "unix" && this.owner.hasCrashed();
+  }
+
+  /**
+   * On Linux the kernel's keep-alive does not run while data is on its way (tcp_keepalive_timer in net/ipv4/tcp_timer.c), and it
+   * retransmits for a quarter of an hour. On macOS keep-alive runs in every state (TCPT_KEEP in xnu's bsd/netinet/tcp_timer.c).
+   * A peer that is alive and takes nothing is not cut: its kernel answers probes.
+   */
+  #checkAlive(): number {
+    const { peer } = this;
+    const { kernel, tcpKeepalive } = this.owner;
+    if (this.kind === "unix" || peer === null || tcpKeepalive === Number.POSITIVE_INFINITY)
+      return Number.POSITIVE_INFINITY;
+    const bound = tcpKeepalive + probing;
+    if (kernel.unsentBytes(peer.fd) === 0) return bound / 2;
+    if (kernel.unansweredFor(peer.fd) < bound) return Math.max(1_000, bound / 8);
+    this.owner.vanished(this);
+    const { ended } = this.inbound;
+    this.#forgetPeer();
+    if (!ended) this.inbound.reset();
+    peer.terminate();
+    return Number.POSITIVE_INFINITY;
   }
 
   #readerOf(): Reader {

@@ -31,6 +31,8 @@ export const systemConstants = {
   TCP_KEEPIDLE: { linux: 4, macos: 0x10 },
   TCP_KEEPINTVL: { linux: 5, macos: 0x101 },
   TCP_KEEPCNT: { linux: 6, macos: 0x102 },
+  /** Linux only: struct tcp_info. */
+  TCP_INFO: { linux: 11, macos: 0 },
   /** macOS only: bytes in the send buffer that the peer has not acknowledged. */
   SO_NWRITE: { linux: 0, macos: 0x1024 },
   /** Linux only: the same by ioctl. */

@@ -93,6 +93,22 @@ export function unsentBytes(fd: number): number {
   return linux.ioctl(fd, constants.SIOCOUTQ, bytes) === 0 ? (bytes[0] ?? 0) : 0;
 }
 
+/** Where linux/tcp.h's struct tcp_info has what is read here, in bytes. */
+const tcpInfo = { length: 60, retransmits: 2, probes: 3, lastAckReceived: 56 };
+
+/**
+ * Milliseconds since a TCP peer's kernel has acknowledged anything, while at least two retransmits or probes have gone without
+ * an answer; else 0. Always 0 on macOS.
+ */
+export function unansweredFor(fd: number): number {
+  if (linux === null) return 0;
+  const info = new Uint8Array(tcpInfo.length);
+  const length = new Uint32Array([tcpInfo.length]);
+  if (libc.getsockopt(fd, constants.IPPROTO_TCP, constants.TCP_INFO, info, length) !== 0) return 0;
+  const unanswered = Math.max(info[tcpInfo.retransmits] ?? 0, info[tcpInfo.probes] ?? 0);
+  return unanswered < 2 ? 0 : new DataView(info.buffer).getUint32(tcpInfo.lastAckReceived, true);
+}
+
 /** Bytes that can be read at once (SIOCINQ in tcp(7) and unix(7); SO_NREAD on macOS); 0 at the end and after an error. */
 export function readableBytes(fd: number): number {
   if (linux === null) return getOption(fd, constants.SO_NREAD) ?? 0;

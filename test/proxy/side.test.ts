@@ -499,3 +499,38 @@ test("a crash that is known after the end resets a client that has not got FIN y
   expect([late.clientPeer.calls, early.clientPeer.calls]).toEqual([["terminate"], ["shutdown"]]);
   early.connection.close("stopped");
 });
+
+test("a TCP peer whose kernel answers nothing while data is on its way is given up after keep-alive's time, not before", () => {
+  for (const [role, outcome] of [
+    ["client", "client vanished"],
+    ["backend", "program vanished"],
+  ] as const) {
+    const { owner, connection, clientPeer, backendPeer } = connectionOf();
+    const [gone, other] = role === "client" ? [clientPeer, backendPeer] : [backendPeer, clientPeer];
+    other.data(1_000);
+    gone.unsent = 1_000;
+    gone.unanswered = 69_999;
+    jest.advanceTimersByTime(120_000);
+    expect(owner.ended).toEqual([]);
+    gone.unanswered = 70_000;
+    jest.advanceTimersByTime(12_000);
+    expect([connection.outcome, gone.calls, other.calls]).toEqual([outcome, ["terminate"], ["terminate"]]);
+    expect(owner.ended).toEqual([connection]);
+  }
+});
+
+test("nobody is given up who has everything, or where probes are off, or over a Unix socket", () => {
+  for (const [kind, unsent, tcpKeepalive] of [
+    ["tcp", 0, 60_000],
+    ["tcp", 1_000, Number.POSITIVE_INFINITY],
+    ["unix", 1_000, 60_000],
+  ] as const) {
+    const { owner, connection, clientPeer, backendPeer } = connectionOf({ client: kind }, { tcpKeepalive });
+    backendPeer.data(1_000);
+    clientPeer.unsent = unsent;
+    clientPeer.unanswered = 1_000_000;
+    jest.advanceTimersByTime(300_000);
+    expect(owner.ended).toEqual([]);
+    connection.close("stopped");
+  }
+});

@@ -13,6 +13,7 @@ import { byteAt, bytesFrom } from "./stream.ts";
  */
 export class ScriptedPeer implements Peer {
   static #descriptors = 1_000;
+  remoteAddress = "127.0.0.1";
   readonly fd = ScriptedPeer.#descriptors++;
   /** Everything asked of this peer, in order, without the writes. */
   readonly calls: string[] = [];
@@ -33,6 +34,10 @@ export class ScriptedPeer implements Peer {
   /** What was sent to the side by `data`. */
   delivered = 0;
   faults: Error[] = [];
+  /** Each size that its receive buffer was set to. */
+  receiveBuffers: number[] = [];
+  /** Milliseconds for which its kernel has answered nothing. */
+  unanswered = 0;
   /** Whether it has gone, without any event that tells so. */
   vanished = false;
   /** Called inside `end` and `terminate`, where Bun calls its close handler. */
@@ -123,7 +128,8 @@ export class ScriptedOwner implements ConnectionOwner {
     readableBytes: () => 0,
     receiveInto: () => 0,
     setKeepAlive: (fd, idle) => void this.peers.get(fd)?.keepAlive.push(idle),
-    setReceiveBuffer: () => {},
+    setReceiveBuffer: (fd, bytes) => void this.peers.get(fd)?.receiveBuffers.push(bytes),
+    unansweredFor: (fd) => this.peers.get(fd)?.unanswered ?? 0,
     setSendBuffer: (fd, bytes) => void this.peers.get(fd)?.sendBuffers.push(bytes),
     unsentBytes: (fd) => this.peers.get(fd)?.unsent ?? 0,
   };

@@ -55,6 +55,10 @@ describe("constants and layouts", () => {
     #endif
       NUMBER(POLLOUT); NUMBER(P_PID); NUMBER(WNOHANG); NUMBER(WEXITED); NUMBER(WNOWAIT);
       NUMBER(offsetof(siginfo_t, si_code)); NUMBER(offsetof(siginfo_t, si_pid)); NUMBER(offsetof(siginfo_t, si_status)); NUMBER(CLD_EXITED);
+    #ifdef __linux__
+      NUMBER(TCP_INFO);
+      NUMBER(offsetof(struct tcp_info, tcpi_retransmits)); NUMBER(offsetof(struct tcp_info, tcpi_probes)); NUMBER(offsetof(struct tcp_info, tcpi_last_ack_recv));
+    #endif
     #ifdef SIOCOUTQ
       NUMBER(SIOCOUTQ);
     #endif
@@ -103,7 +107,7 @@ describe("constants and layouts", () => {
   test("this system's column is what its headers say", () => {
     for (const [name, value] of Object.entries<{ linux: number; macos: number }>(systemConstants)) {
       const onlyOfOtherSystem = (
-        darwin ? ["SIOCOUTQ", "SIOCINQ", "SOCK_NONBLOCK"] : ["SO_NWRITE", "SO_NREAD"]
+        darwin ? ["SIOCOUTQ", "SIOCINQ", "SOCK_NONBLOCK", "TCP_INFO"] : ["SO_NWRITE", "SO_NREAD"]
       ).includes(name);
       expect([name, value[platform]]).toEqual([name, onlyOfOtherSystem ? 0 : Number(told.get(name))]);
     }
@@ -121,6 +125,13 @@ describe("constants and layouts", () => {
       ["offsetof(siginfo_t, si_pid)", platform === "macos" ? 12 : 16],
       ["offsetof(siginfo_t, si_status)", platform === "macos" ? 20 : 24],
       ["CLD_EXITED", 1],
+      ...(darwin
+        ? []
+        : ([
+            ["offsetof(struct tcp_info, tcpi_retransmits)", 2],
+            ["offsetof(struct tcp_info, tcpi_probes)", 3],
+            ["offsetof(struct tcp_info, tcpi_last_ack_recv)", 56],
+          ] as [string, number][])),
       ["sizeof(struct rlimit)", 16],
       ["offsetof(struct rlimit, rlim_cur)", 0],
       ["offsetof(struct rlimit, rlim_max)", 8],
@@ -155,6 +166,7 @@ describe("constants and layouts", () => {
       TCP_KEEPIDLE: 0x10, // bsd/netinet/tcp.h, as TCP_KEEPALIVE
       TCP_KEEPINTVL: 0x101, // bsd/netinet/tcp.h
       TCP_KEEPCNT: 0x102, // bsd/netinet/tcp.h
+      TCP_INFO: 0, // there is none that user processes may ask for
       SO_NWRITE: 0x1024, // bsd/sys/socket.h
       SIOCOUTQ: 0, // there is none
       SO_NREAD: 0x1020, // bsd/sys/socket.h

@@ -1,0 +1,63 @@
+import type { Kernel } from "./kernel.ts";
+
+/**
+ * What a slow client has not taken is kept: all that was read at once, which is up to 512 KB, but no more than there was.
+ * A Unix socket holds little (208 KB on Linux, 8 KB on macOS); what a TCP socket holds grows to megabytes unless limited.
+ */
+const limited = 128 * 1024;
+/**
+ * What may be on its way from a backend that is not near: a round trip moves no more than this, and with 128 KB and 50 ms that
+ * was an eleventh of what HAProxy moves.
+ */
+const grown = 4 * 1024 * 1024;
+/** How many connections may have so much at a time: 64 MiB in all. */
+const mostGrown = 16;
+/** Bytes that a client has to take without once being behind before its backend's buffer grows. */
+const proof = 512 * 1024;
+
+let grownNow = 0;
+
+/** How much the kernel may hold of what a TCP backend sends: little, unless the backend is far and the client fast. */
+export class ReceiveBuffer {
+  /** `free` is the kernel's own choice, which holds as long as little comes. */
+  #size: "free" | "limited" | "grown" = "free";
+  /** How much had come when the client was behind for the last time. */
+  #takenSince = 0;
+
+  constructor(
+    readonly kernel: Kernel,
+    /** Whether it is on this machine: no round trip is worth more than the limit there. */
+    readonly near: boolean,
+  ) {}
+
+  /** Much is on its way, `received` bytes have come. */
+  limit(fd: number, received: number): void {
+    if (this.#size !== "free") return;
+    this.#takenSince = received;
+    this.#resize(fd, "limited");
+  }
+
+  /** The client does not take everything at once, `received` bytes have come. What has grown stays so: a moment says little. */
+  clientIsBehind(received: number): void {
+    this.#takenSince = received;
+  }
+
+  /** The client has taken everything so far, of `received` bytes: grows where that is due. */
+  taken(fd: number, received: number): void {
+    if (this.#size !== "limited" || this.near || received - this.#takenSince < proof) return;
+    if (grownNow >= mostGrown) return;
+    grownNow++;
+    this.#resize(fd, "grown");
+  }
+
+  /** The socket is closed. */
+  release(): void {
+    if (this.#size === "grown") grownNow--;
+    this.#size = "free";
+  }
+
+  #resize(fd: number, size: "limited" | "grown"): void {
+    this.#size = size;
+    this.kernel.setReceiveBuffer(fd, size === "grown" ? grown : limited);
+  }
+}

@@ -1,0 +1,148 @@
+/** A TCP server that is far away, and peers that vanish, over a link with a delay (needs Linux, root and /dev/net/tun). */
+import { describe, expect, test } from "bun:test";
+import type { Address } from "../../src/address.ts";
+import { type Client, order } from "../support/client.ts";
+import { Command } from "../support/command.ts";
+import { DelayedLink } from "../support/delayed-link.ts";
+import { backendCommand } from "../support/faulty-backend.ts";
+import { type ProgramUnderTest, start } from "../support/program-under-test.ts";
+import { freeTarget } from "../support/targets.ts";
+import { waitFor } from "../support/wait.ts";
+
+const port = 8_000;
+
+/** A backend at the far end. */
+async function farBackend(link: DelayedLink): Promise<{ backend: Command; address: Address }> {
+  const address: Address = { kind: "tcp", host: link.far.address, port };
+  const backend = new Command([...link.through("far"), ...backendCommand, `${link.far.address}:${port}`]);
+  await waitFor("the backend", () =>
+    link
+      .inside("near", () => Bun.connect({ hostname: link.far.address, port, socket: { data() {} } }))
+      .then(
+        (socket) => {
+          socket.end();
+          return true;
+        },
+        () => false,
+      ),
+  );
+  return { backend, address };
+}
+
+describe.skipIf(DelayedLink.missing !== null)("far away", () => {
+  test("a download is nearly as fast as without the program, and far faster than 128 KB a round trip", async () => {
+    await using link = await DelayedLink.start({ rtt: 50 });
+    const { backend, address } = await farBackend(link);
+    await using _backend = backend;
+    using place = freeTarget("unix");
+    const options = ["--listen", place.name, "--tcp-address", `${link.far.address}:${port}`, "-"];
+    await using daemon = start(options, { through: link.through("near") });
+    await daemon.serves();
+    const length = 40_000_000;
+    const seconds = async (connect: () => Promise<Client>) => {
+      const started = performance.now();
+      using client = await connect();
+      await client.got(length, 60_000);
+      expect(client.differsAt).toBeNull();
+      return (performance.now() - started) / 1000;
+    };
+    const direct = await seconds(() => link.inside("near", () => order(address, { answer: length })));
+    const relayed = await seconds(() => order(place.address, { answer: length }));
+    // At 128 KB for each 50 ms it takes 15 s. Both ramp up in their own way, on a machine that others use too.
+    expect(relayed).toBeLessThan(Math.max(2.5 * direct, 6));
+  }, 120_000);
+
+  test("twenty fast clients that stop reading hold no more than the sixteen grown buffers may", async () => {
+    await using link = await DelayedLink.start({ rtt: 20 });
+    const { backend } = await farBackend(link);
+    await using _backend = backend;
+    using place = freeTarget("unix");
+    const options = ["--listen", place.name, "--tcp-address", `${link.far.address}:${port}`, "-"];
+    await using daemon = start(options, { through: link.through("near") });
+    await daemon.serves();
+    const clients: Client[] = [];
+    for (let index = 0; index < 20; index++) clients.push(await order(place.address, { answer: 200_000_000 }));
+    for (const client of clients) await client.got(3_000_000, 60_000);
+    for (const client of clients) client.pause();
+    let before = -1;
+    const held = async () => {
+      const lines = (await Bun.$`${link.through("near")} ss -Htn state established dport = :${port}`.text())
+        .trim()
+        .split("\n");
+      return lines.reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[0] ?? 0), 0);
+    };
+    await waitFor("the kernel's buffers to be full", async () => {
+      const now = await held();
+      const same = now === before && now > 0;
+      before = now;
+      if (!same) await Bun.sleep(200);
+      return same;
+    });
+    expect(await held()).toBeLessThan(64 * 1024 * 1024);
+    for (const client of clients) client.reset();
+  }, 120_000);
+});
+
+describe.skipIf(DelayedLink.missing !== null)("peers that vanish", () => {
+  /** Keep-alive of a second: a vanished peer is found within 1 + 10 s, and half as much again. */
+  const keepAlive = "1s";
+  const bound = 11_000 * 1.5 + 2_000;
+
+  async function relay(link: DelayedLink): Promise<{
+    daemon: ProgramUnderTest;
+    backend: Command;
+    client: (given: object, options?: { reading: boolean }) => Promise<Client>;
+  }> {
+    const backend = new Command([...link.through("near"), ...backendCommand, "127.0.0.1:8001"]);
+    const options = [
+      "--listen",
+      `${link.near.address}:80`,
+      "--tcp-address",
+      "127.0.0.1:8001",
+      "--tcp-keepalive",
+      keepAlive,
+    ];
+    const daemon = start([...options, "--log-level", "debug", "-"], { through: link.through("near") });
+    await daemon.serves();
+    const where: Address = { kind: "tcp", host: link.near.address, port: 80 };
+    return { daemon, backend, client: (given, options) => link.inside("far", () => order(where, given, options)) };
+  }
+
+  test("with data in flight, with a closed window, idle or half-closed: each is found in time", async () => {
+    await using link = await DelayedLink.start({ rtt: 10 });
+    const { daemon, backend, client } = await relay(link);
+    await using _daemon = daemon;
+    await using _backend = backend;
+    const inFlight = await client({ answer: 1_000_000_000, chunk: 10_000, pause: 5 });
+    const closedWindow = await client({ answer: 100_000_000 }, { reading: false });
+    const idle = await client({ answer: 10, last: "keep" });
+    const halfClosed = await client({ answer: 10, last: "keep" });
+    await inFlight.got(50_000);
+    await idle.got(10);
+    await halfClosed.got(10);
+    halfClosed.shutdown();
+    // The window closes when the client's kernel has all that it can hold.
+    await Bun.sleep(1_500);
+    await link.down();
+    await waitFor(
+      () => `four ends: ${daemon.stderr}`,
+      () => daemon.stderr.match(/, ended /g)?.length === 4,
+      bound,
+    );
+    expect(daemon.stderr.match(/ended client vanished/g)).toHaveLength(2);
+    for (const one of [inFlight, closedWindow, idle, halfClosed]) one.reset();
+  }, 60_000);
+
+  test("a reader that takes nothing for ten times that long is not cut", async () => {
+    await using link = await DelayedLink.start({ rtt: 10 });
+    const { daemon, backend, client } = await relay(link);
+    await using _daemon = daemon;
+    await using _backend = backend;
+    using paused = await client({ answer: 20_000_000, last: "hold" }, { reading: false });
+    await Bun.sleep(110_000);
+    expect(paused.state).toBe("open");
+    paused.resume();
+    await paused.got(20_000_000, 30_000);
+    expect(paused.differsAt).toBeNull();
+  }, 180_000);
+});
