@@ -29,6 +29,7 @@ const owner: ConnectionOwner = {
     isDisconnected: () => false,
     readableBytes: () => 0,
     receiveInto: () => 0,
+    sendRoom: () => Number.POSITIVE_INFINITY,
     setKeepAlive: () => {},
     setReceiveBuffer: () => {},
     setSendBuffer: () => {},

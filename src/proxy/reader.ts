@@ -12,6 +12,8 @@ import type { Stream } from "./stream.ts";
 const buffer = new Uint8Array(128 * 1024);
 /** To a TCP sink 48 KiB at a time take the least (32: 1.1 to 1.3 times the CPU time, 64: 1.7); to a Unix socket 128 (64: 1.2). */
 const tcpLength = 48 * 1024;
+/** To a Unix socket that is full, the least. */
+const unixLength = 8 * 1024;
 /** A chunk as long as this shows that much is on its way. */
 export const largeChunk = 64 * 1024;
 /**
@@ -21,8 +23,8 @@ export const largeChunk = 64 * 1024;
 const quantum = 1024 * 1024;
 /** A TCP sink that has not taken so many bytes is slow: Linux keeps up to 4 MB, and Bun reads up to 512 KB at a time. */
 const highWaterMark = 2 ** 21;
-/** Milliseconds between the reads for a slow one: they grow from one, in which 2 MB would be 16 Gbit/s. */
-const longestBackoff = 16;
+/** Milliseconds between the reads for a slow one: they grow from one, in which 2 MB would be 16 Gbit/s, and while nothing comes further. */
+const longestBackoff = { coming: 16, silent: 1_000 };
 
 /** A socket that is read, and where its bytes go. */
 export interface ReadSocket {
@@ -83,7 +85,8 @@ export class Reader {
     if (this.#paused) return;
     if (this.#following && socket.inbound.received > before) return this.#readNextTurn();
     this.#following = false;
-    if (!this.#backOff(backoff)) socket.peer?.resume();
+    const longest = socket.inbound.received > before ? longestBackoff.coming : longestBackoff.silent;
+    if (!this.#backOff(Math.min(backoff, longest))) socket.peer?.resume();
   }
 
   /** There is nothing to read any more. */
@@ -118,15 +121,21 @@ export class Reader {
    */
   #readWaiting(): void {
     const { inbound } = this.socket;
-    const longest = inbound.sink.kind === "tcp" ? tcpLength : buffer.length;
     for (const end = inbound.received + quantum; inbound.received < end; ) {
       const fd = this.#flowing;
       if (fd === undefined) return;
-      const length = Math.min(this.kernel.readableBytes(fd), longest);
+      const length = Math.min(this.kernel.readableBytes(fd), this.#longest);
       const count = length > 0 ? this.kernel.receiveInto(fd, buffer, length) : 0;
       if (count <= 0) return;
       inbound.write(buffer.subarray(0, count), true);
     }
+  }
+
+  /** What is read at a time: no more than fits into a Unix sink, since the rest would have to be kept. A TCP sink's room is not known. */
+  get #longest(): number {
+    const { kind, peer } = this.socket.inbound.sink;
+    if (kind === "tcp" || peer === null) return tcpLength;
+    return Math.min(buffer.length, Math.max(unixLength, this.kernel.sendRoom(peer.fd)));
   }
 
   /** Much data is on its way: it is read here, once in each turn of the event loop, until a turn brings none. */
@@ -150,7 +159,7 @@ export class Reader {
     if (!this.#sinkIsFarBehind) return false;
     this.pause();
     clearTimeout(this.#backoffTimer);
-    this.#backoffTimer = setTimeout(() => this.resume(Math.min(backoff * 2, longestBackoff)), backoff);
+    this.#backoffTimer = setTimeout(() => this.resume(backoff * 2), backoff);
     return true;
   }
 

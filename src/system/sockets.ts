@@ -93,6 +93,11 @@ export function unsentBytes(fd: number): number {
   return linux.ioctl(fd, constants.SIOCOUTQ, bytes) === 0 ? (bytes[0] ?? 0) : 0;
 }
 
+/** About how many bytes a Unix socket takes now: what SO_SNDBUF grants less what its peer has not read (unix(7)). */
+export function sendRoom(fd: number): number {
+  return Math.max(0, (getOption(fd, constants.SO_SNDBUF) ?? 0) - unsentBytes(fd));
+}
+
 /** Where linux/tcp.h's struct tcp_info has what is read here, in bytes. */
 const tcpInfo = { length: 60, retransmits: 2, probes: 3, lastAckReceived: 56 };
 

@@ -5,7 +5,7 @@ import { type Client, order } from "../support/client.ts";
 import { Command } from "../support/command.ts";
 import { DelayedLink } from "../support/delayed-link.ts";
 import { backendCommand } from "../support/faulty-backend.ts";
-import { type ProgramUnderTest, start } from "../support/program-under-test.ts";
+import { type ProgramUnderTest, programUnderTest, start } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -83,7 +83,8 @@ describe.skipIf(DelayedLink.missing !== null)("far away", () => {
   }, 120_000);
 });
 
-describe.skipIf(DelayedLink.missing !== null)("peers that vanish", () => {
+// A Mac's own keep-alive finds them in every state; under the loader TCP is Linux's, whose does not.
+describe.skipIf(DelayedLink.missing !== null || programUnderTest.platform === "macos")("peers that vanish", () => {
   /** Keep-alive of a second: a vanished peer is found within 1 + 10 s, and half as much again. */
   const keepAlive = "1s";
   const bound = 11_000 * 1.5 + 2_000;

@@ -40,6 +40,28 @@ test.each(["unix", "tcp"] as const)(
 );
 
 test.each(["unix", "tcp"] as const)(
+  "300 clients that upload to a %s program which reads nothing cost less than 12 MB",
+  async (kind) => {
+    using target = freeTarget(kind);
+    using backend = new FaultyBackend(target.address);
+    await using daemon = await serve({ options: target.options });
+    (await (await order(daemon.address, { answer: 10 })).over()).close();
+    const start = daemon.memory;
+    const upload = new Uint8Array(4_000_000);
+    const clients: Client[] = [];
+    for (let index = 0; index < 300; index++) {
+      clients.push((await order(daemon.address, { deaf: true, last: "keep" })).send(upload));
+    }
+    await waitFor("all to be connected", () => backend.open === 300, 20_000);
+    for (let resting = 0; resting < 3; ) resting = (await daemon.load(300)) < 0.05 ? resting + 1 : 0;
+    const kept = (daemon.memory - start) / megabyte;
+    console.log(`${kind}: ${kept.toFixed(1)} MB for 300 stuck uploads`);
+    expect(kept).toBeLessThan(12);
+    for (const client of clients) client.reset();
+  },
+);
+
+test.each(["unix", "tcp"] as const)(
   "10,000 connections to a %s program leave no memory and no descriptor behind",
   async (kind) => {
     using target = freeTarget(kind);

@@ -127,6 +127,7 @@ export class ScriptedOwner implements ConnectionOwner {
     isDisconnected: (fd) => this.peers.get(fd)?.vanished ?? false,
     readableBytes: () => 0,
     receiveInto: () => 0,
+    sendRoom: () => Number.POSITIVE_INFINITY,
     setKeepAlive: (fd, idle) => void this.peers.get(fd)?.keepAlive.push(idle),
     setReceiveBuffer: (fd, bytes) => void this.peers.get(fd)?.receiveBuffers.push(bytes),
     unansweredFor: (fd) => this.peers.get(fd)?.unanswered ?? 0,
