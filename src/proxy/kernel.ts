@@ -1,26 +1,17 @@
-import {
-  isDisconnected,
-  readableBytes,
-  receiveInto,
-  sendRoom,
-  setKeepAlive,
-  setReceiveBuffer,
-  setSendBuffer,
-  unansweredFor,
-  unsentBytes,
-} from "../system/sockets.ts";
+import * as sockets from "../system/sockets.ts";
 
-/** What only the kernel knows of a socket or can do with one; unit tests play it. The functions are documented in sockets.ts. */
-export const kernel = {
-  isDisconnected,
-  readableBytes,
-  receiveInto,
-  sendRoom,
-  setKeepAlive,
-  setReceiveBuffer,
-  setSendBuffer,
-  unansweredFor,
-  unsentBytes,
-};
+/** What only the kernel knows of a socket or can do with one; unit tests play it. */
+export type Kernel = Pick<
+  typeof sockets,
+  | "isDisconnected"
+  | "readableBytes"
+  | "receiveInto"
+  | "sendRoom"
+  | "setKeepAlive"
+  | "setReceiveBuffer"
+  | "setSendBuffer"
+  | "unansweredFor"
+  | "unsentBytes"
+>;
 
-export type Kernel = typeof kernel;
+export const kernel: Kernel = sockets;
