@@ -1,5 +1,5 @@
 import { activate, nameForProgram } from "./activation/activation.ts";
-import { removeSocketFiles } from "./activation/standalone.ts";
+import { releasePaths } from "./activation/standalone.ts";
 import { withoutSystemdVariables } from "./activation/systemd.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { UserError } from "./errors.ts";
@@ -36,7 +36,7 @@ export async function launch(
   refuseMissingTargets(command, settings);
   const names = socketNamesOf(settings);
   const sockets = await activate({ listen: settings.listen, names, datagrams: settings.passSockets }, environment);
-  process.on("exit", () => removeSocketFiles(settings.listen));
+  process.on("exit", () => releasePaths(sockets));
   if (settings.passSockets && command !== null) becomeProgram(command, sockets, environment.PATH);
 
   const limits = relaySettings(settings);

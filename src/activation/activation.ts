@@ -19,22 +19,21 @@ export interface SocketWishes {
 
 /**
  * Takes the listening sockets over: from `--listen`, else from launchd on a Mac and by systemd's protocol elsewhere. Every
- * descriptor has been checked: it listens for TCP or Unix streams, or may be a datagram socket if the program gets it.
+ * descriptor that was taken over has been checked: it listens for TCP or Unix streams, or may be a datagram socket if the
+ * program gets it.
  * Throws a UserError; nothing has been started then.
  */
 export async function activate(
   { listen, names, datagrams }: SocketWishes,
   environment: Record<string, string | undefined>,
 ): Promise<ListeningSocket[]> {
-  const take = async () => {
+  try {
     if (listen.length > 0) {
       const name = names?.[0] ?? defaultSocketNames[0];
-      return (await bindAddresses(listen)).map((fd) => ({ fd, name }));
+      return (await bindAddresses(listen)).map((socket) => ({ ...socket, name }));
     }
-    return hasLaunchd ? takeLaunchdSockets(names ?? []) : takeSystemdSockets(environment, names ?? []);
-  };
-  try {
-    return (await take()).map((socket) => check(socket, datagrams));
+    const taken = hasLaunchd ? takeLaunchdSockets(names ?? []) : takeSystemdSockets(environment, names ?? []);
+    return taken.map((socket) => check(socket, datagrams));
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     throw new UserError(`error activating launch socket: ${error.message}`);

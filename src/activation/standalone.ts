@@ -1,53 +1,52 @@
-import { unlinkSync } from "node:fs";
 import { isIP } from "node:net";
 import { constants } from "node:os";
-import { type Address, formatAddress, lookUpHost } from "../address.ts";
+import { type Address, formatAddress, lookUpHost, type TcpAddress } from "../address.ts";
 import { reasonOf, UserError } from "../errors.ts";
-import { bindListener, closeDescriptor } from "../system/sockets.ts";
+import { bindListener, closeDescriptor, type ListeningSocket, localAddress } from "../system/sockets.ts";
+import { listenOnPath } from "./listen-path.ts";
+
+export type BoundSocket = Omit<ListeningSocket, "name">;
+
+/** How many connections may wait to be accepted; the kernel caps it. */
+const backlog = 4_096;
 
 /**
- * Binds the addresses of `--listen`; every address of a host name is bound. The caller owns the descriptors
- * and unlinks Unix paths with `removeSocketFiles` at the end. Throws a UserError.
+ * Binds the addresses of `--listen`; every address of a host name is bound. The caller owns the descriptors and calls
+ * `releasePaths` at the end. Throws a UserError; nothing is bound then.
  */
-export async function bindAddresses(addresses: Address[]): Promise<number[]> {
-  const bound: { fd: number; address: Address }[] = [];
+export async function bindAddresses(addresses: Address[]): Promise<BoundSocket[]> {
+  const bound: BoundSocket[] = [];
   try {
     for (const address of addresses) {
-      for (const numeric of await numericAddresses(address)) bound.push({ fd: bind(numeric, address), address });
+      if (address.kind === "unix") bound.push({ address, ...(await listenOnPath(address.path, backlog)) });
+      else for (const numeric of await numericAddresses(address)) bound.push(bind(numeric, address));
     }
   } catch (error) {
-    // A path that is left over could not be bound the next time.
     for (const { fd } of bound) closeDescriptor(fd);
-    removeSocketFiles(bound.map(({ address }) => address));
+    releasePaths(bound);
     throw error;
   }
-  return bound.map(({ fd }) => fd);
+  return bound;
 }
 
-/** Removes the paths of the Unix sockets that `bindAddresses` made. */
-export function removeSocketFiles(addresses: Address[]): void {
-  for (const address of addresses) {
-    if (address.kind !== "unix") continue;
-    try {
-      unlinkSync(address.path);
-    } catch {
-      // Somebody else removed it: what was wanted.
-    }
-  }
+/** Removes the paths of the Unix sockets that `bindAddresses` made; may be called twice. */
+export function releasePaths(sockets: Pick<BoundSocket, "claim">[]): void {
+  for (const { claim } of sockets) claim?.release();
 }
 
-function bind(numeric: Address, given: Address): number {
+function bind(numeric: TcpAddress, given: TcpAddress): BoundSocket {
   try {
-    return bindListener(numeric, 4096);
+    const fd = bindListener(numeric, backlog);
+    // Which port the system has chosen for port 0.
+    return { fd, address: localAddress(fd) ?? numeric };
   } catch (error) {
     const { errno } = error as { errno: number };
-    const reason = given.kind === "unix" ? explainPath(errno) : explain(errno);
-    throw new UserError(`cannot listen on ${formatAddress(given)}: ${reason}`);
+    throw new UserError(`cannot listen on ${formatAddress(given)}: ${explain(errno)}`);
   }
 }
 
-async function numericAddresses(address: Address): Promise<Address[]> {
-  if (address.kind === "unix" || isIP(address.host) !== 0) return [address];
+async function numericAddresses(address: TcpAddress): Promise<TcpAddress[]> {
+  if (isIP(address.host) !== 0) return [address];
   if (address.host === "") return [{ ...address, host: "127.0.0.1" }];
   try {
     return (await lookUpHost(address.host)).map((host) => ({ ...address, host }));
@@ -65,21 +64,6 @@ function explain(errno: number): string {
       return "permission denied; a port under 1024 needs launchd, systemd or root";
     case EADDRNOTAVAIL:
       return "it is not an address of this machine";
-    default:
-      return `error ${errno}`;
-  }
-}
-
-function explainPath(errno: number): string {
-  const { EADDRINUSE, EACCES, ENOENT, ENOTDIR } = constants.errno;
-  switch (errno) {
-    case EADDRINUSE:
-      return "the file is there already; remove it if no server uses it, or choose another path";
-    case EACCES:
-      return "permission denied; choose a folder that this user may write to";
-    case ENOENT:
-    case ENOTDIR:
-      return "its folder does not exist";
     default:
       return `error ${errno}`;
   }

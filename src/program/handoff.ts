@@ -30,7 +30,9 @@ export function becomeProgram(
     LISTEN_PID: String(process.pid),
     LISTEN_FDNAMES: sockets.map(({ name }) => name).join(":"),
   };
-  const descriptors = sockets.map(({ fd }) => fd);
+  // The locks of paths that we bound come after the sockets and are not told: the program listens there, and so holds them.
+  const locks = sockets.flatMap(({ claim }) => (claim === undefined ? [] : [claim.lock]));
+  const descriptors = [...sockets.map(({ fd }) => fd), ...locks];
   const errno = withOpenFilesLimit(openFiles, () => execute(path, [name, ...args], variables, descriptors));
   log.error(startError(name, path, getSystemErrorName(-errno)).message);
   exitNow(1);

@@ -131,7 +131,7 @@ export const options = {
     flag: "listen",
     value: "address",
     repeatable: "flag",
-    help: "Bind HOST:PORT or a Unix path directly, without launchd or systemd; for trying things out.",
+    help: "Bind HOST:PORT or a Unix path directly, without launchd or systemd; for trying things out. A Unix socket that a killed process has left there is replaced.",
     parse: (text) => parseAddress(text, { portZero: true }),
   }),
   logLevel: option({

@@ -11,8 +11,8 @@ export const library = darwin ? "/usr/lib/libSystem.B.dylib" : "libc.so.6";
 
 /**
  * Linux's value and macOS's, side by side. Linux: asm-generic/socket.h, bits/socket_type.h, linux/sockios.h,
- * netinet/in.h, linux/tcp.h, asm-generic/resource.h, asm-generic/signal.h, asm-generic/poll.h. macOS: xnu's bsd/sys/socket.h,
- * bsd/netinet/in.h, bsd/netinet/tcp.h, bsd/sys/resource.h, bsd/sys/signal.h, bsd/sys/poll.h.
+ * netinet/in.h, linux/tcp.h, asm-generic/resource.h, asm-generic/signal.h, asm-generic/poll.h, asm-generic/fcntl.h. macOS: xnu's bsd/sys/socket.h,
+ * bsd/netinet/in.h, bsd/netinet/tcp.h, bsd/sys/resource.h, bsd/sys/signal.h, bsd/sys/poll.h, bsd/sys/fcntl.h.
  */
 export const systemConstants = {
   SOCK_STREAM: { linux: 1, macos: 1 },
@@ -42,6 +42,8 @@ export const systemConstants = {
   SIOCINQ: { linux: 0x541b, macos: 0 },
   RLIMIT_NOFILE: { linux: 7, macos: 8 },
   /** waitid(2), asking without waiting and without taking the child from who waits: Linux's linux/wait.h, xnu's bsd/sys/wait.h. */
+  LOCK_EX: { linux: 2, macos: 2 },
+  LOCK_NB: { linux: 4, macos: 4 },
   P_PID: { linux: 1, macos: 1 },
   WNOHANG: { linux: 1, macos: 1 },
   WEXITED: { linux: 4, macos: 4 },
@@ -63,6 +65,7 @@ export const { symbols: libc } = dlopen(library, {
   dup: { args: ["i32"], returns: "i32" },
   dup2: { args: ["i32", "i32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
+  flock: { args: ["i32", "i32"], returns: "i32" },
   poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
   getpeername: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },

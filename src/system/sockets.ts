@@ -17,6 +17,16 @@ export interface ListeningSocket {
   /** The name under which it was asked for. */
   name: string;
   address: Address;
+  /** For a Unix path that we bound. */
+  claim?: PathClaim;
+}
+
+/** What makes the path of a Unix socket this process's. */
+export interface PathClaim {
+  /** The descriptor of the lock that is held as long as the socket listens. */
+  lock: number;
+  /** Removes the path, if the socket is there still, and gives the lock up; may be called twice. */
+  release(): void;
 }
 
 /** Finds out what `fd` is. */
@@ -32,6 +42,14 @@ export function describe(fd: number): Descriptor {
     return { kind: "unusable", what: `a socket that does not listen (${formatAddress(address)})` };
   }
   return { kind: "listener", address };
+}
+
+/** The address that a socket is bound to, or undefined where that is not a Unix, IPv4 or IPv6 address. */
+export function localAddress(fd: number): Address | undefined {
+  const name = new Uint8Array(128);
+  const length = new Uint32Array([name.length]);
+  if (libc.getsockname(fd, name, length) !== 0) return undefined;
+  return decodeAddress(name.subarray(0, length[0]), platform);
 }
 
 /** The caller owns the new descriptor; throws an Error with a `code` when there is none left. */
@@ -174,11 +192,4 @@ function getOption(fd: number, option: number): number | undefined {
 function systemError(call: string): Error {
   const number = errno();
   return Object.assign(new Error(`${call} failed`), { errno: number, code: getSystemErrorName(-number) });
-}
-
-function localAddress(fd: number): Address | undefined {
-  const name = new Uint8Array(128);
-  const length = new Uint32Array([name.length]);
-  if (libc.getsockname(fd, name, length) !== 0) return undefined;
-  return decodeAddress(name.subarray(0, length[0]), platform);
 }

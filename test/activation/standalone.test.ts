@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { lookup } from "node:dns/promises";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bindAddresses, removeSocketFiles } from "../../src/activation/standalone.ts";
-import { type Address, formatAddress, parseAddress } from "../../src/address.ts";
+import { type BoundSocket, bindAddresses, releasePaths } from "../../src/activation/standalone.ts";
+import { formatAddress, parseAddress } from "../../src/address.ts";
 import { UserError } from "../../src/errors.ts";
 import { freeDescriptors } from "../../src/system/process.ts";
 import { closeDescriptor, describe as describeDescriptor } from "../../src/system/sockets.ts";
@@ -12,23 +12,20 @@ import { closeDescriptor, describe as describeDescriptor } from "../../src/syste
 const parse = (text: string) => parseAddress(text, { portZero: true });
 
 let folder: string;
-const bound: number[] = [];
+const bound: BoundSocket[] = [];
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "standalone."));
 });
 afterEach(() => {
-  for (const fd of bound.splice(0)) closeDescriptor(fd);
+  releasePaths(bound);
+  for (const { fd } of bound.splice(0)) closeDescriptor(fd);
   rmSync(folder, { recursive: true });
 });
 
-const addressOf = (fd: number): Address => {
-  const found = describeDescriptor(fd);
-  if (found.kind !== "listener") throw new Error(`${fd} is no listener`);
-  return found.address;
-};
 const bind = async (...texts: string[]): Promise<string[]> => {
   bound.push(...(await bindAddresses(texts.map(parse))));
-  return bound.map((fd) => formatAddress(addressOf(fd)));
+  for (const { fd, address } of bound) expect(describeDescriptor(fd)).toEqual({ kind: "listener", address });
+  return bound.map(({ address }) => formatAddress(address));
 };
 /** What is said of addresses that cannot be bound. */
 const refusal = (...texts: string[]): Promise<string> =>
@@ -56,7 +53,7 @@ describe("bindAddresses", () => {
   test("every address of a host name is bound", async () => {
     const found = (await lookup("localhost", { all: true })).map(({ address }) => address);
     await bind("localhost:0");
-    const hosts = bound.map(addressOf).map((address) => (address.kind === "tcp" ? address.host : ""));
+    const hosts = bound.map(({ address }) => (address.kind === "tcp" ? address.host : ""));
     expect(hosts.sort()).toEqual([...new Set(found)].sort());
   });
 
@@ -110,7 +107,7 @@ describe("bindAddresses", () => {
     const path = join(folder, "socket");
     await bind(path);
     expect(await refusal(path)).toBe(
-      `cannot listen on ${path}: the file is there already; remove it if no server uses it, or choose another path`,
+      `cannot listen on ${path}: a launch_socket_server listens there already; end it or choose another path`,
     );
     expect(await refusal(join(path, "socket"))).toBe(
       `cannot listen on ${join(path, "socket")}: its folder does not exist`,
@@ -130,26 +127,18 @@ describe("bindAddresses", () => {
     const free = freeDescriptors();
     expect(await refusal(path, "127.0.0.1:0", `127.0.0.1:${taken.port}`)).toMatch(/is in use/);
     expect(freeDescriptors()).toBe(free);
-    expect(existsSync(path)).toBe(false);
+    expect(readdirSync(folder)).toEqual([]);
     expect(await refusal(path, "no-such-host.invalid:80")).toMatch(/host is unknown/);
-    expect(existsSync(path)).toBe(false);
-  });
-
-  test("what another server has bound is left alone", async () => {
-    const path = join(folder, "taken");
-    using _taken = Bun.listen({ unix: path, socket: { data() {} } });
-    expect(await refusal(path)).toMatch(/is there already/);
-    expect(existsSync(path)).toBe(true);
+    expect(readdirSync(folder)).toEqual([]);
   });
 });
 
-describe("removeSocketFiles", () => {
-  test("removes Unix paths, also twice, and knows nothing of TCP", async () => {
-    const path = join(folder, "socket");
-    await bind(path, "127.0.0.1:0");
-    const addresses = [parse(path), parse("127.0.0.1:0")];
-    removeSocketFiles(addresses);
-    expect(existsSync(path)).toBe(false);
-    removeSocketFiles(addresses);
+describe("releasePaths", () => {
+  test("removes Unix paths and their locks, also twice, and knows nothing of TCP", async () => {
+    await bind(join(folder, "socket"), "127.0.0.1:0");
+    expect(readdirSync(folder).sort()).toEqual(["socket", "socket.lock"]);
+    releasePaths(bound);
+    expect(readdirSync(folder)).toEqual([]);
+    releasePaths(bound);
   });
 });

@@ -27,6 +27,7 @@ describe("constants and layouts", () => {
     #include <stddef.h>
     #include <stdio.h>
     #include <string.h>
+    #include <sys/file.h>
     #include <sys/resource.h>
     #include <sys/socket.h>
     #include <sys/un.h>
@@ -53,7 +54,7 @@ describe("constants and layouts", () => {
     #ifdef __linux__
       NUMBER(SOCK_NONBLOCK);
     #endif
-      NUMBER(POLLOUT); NUMBER(P_PID); NUMBER(WNOHANG); NUMBER(WEXITED); NUMBER(WNOWAIT);
+      NUMBER(POLLOUT); NUMBER(LOCK_EX); NUMBER(LOCK_NB); NUMBER(P_PID); NUMBER(WNOHANG); NUMBER(WEXITED); NUMBER(WNOWAIT);
       NUMBER(offsetof(siginfo_t, si_code)); NUMBER(offsetof(siginfo_t, si_pid)); NUMBER(offsetof(siginfo_t, si_status)); NUMBER(CLD_EXITED);
     #ifdef __linux__
       NUMBER(TCP_INFO);
@@ -177,6 +178,8 @@ describe("constants and layouts", () => {
       WEXITED: 4, // bsd/sys/wait.h
       WNOWAIT: 0x20, // bsd/sys/wait.h
       SIG_SETMASK: 3, // bsd/sys/signal.h
+      LOCK_EX: 2, // bsd/sys/fcntl.h
+      LOCK_NB: 4, // bsd/sys/fcntl.h
       POLLOUT: 4, // bsd/sys/poll.h
     };
     const ours = Object.entries(systemConstants).map(([name, { macos }]) => [name, macos]);
