@@ -105,3 +105,12 @@ test("sends signals, and shows how a job was ended, where from, and that an agen
   expect(await call("kill", "SIGTERM", `${domain}/other`)).toStartWith("3 ");
   expect(await call("print", `${domain}/other`)).toContain("\n\tlast terminating signal = Terminated: 15\n");
 });
+
+test.skipIf(!isRoot)("runs an agent as the user of its domain (for root)", async () => {
+  const path = join(folder, "job.plist");
+  const nobody = 65_534;
+  await Bun.write(path, build({ Label: "job", ProgramArguments: ["/usr/bin/id", "-u"], RunAtLoad: true }));
+  const job = await launchctl.load(`gui/${nobody}`, path);
+  await job.waitFor("its end", () => job.exits.length === 1);
+  expect(await job.stdout()).toBe(`${nobody}\n`);
+});

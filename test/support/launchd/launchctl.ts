@@ -109,7 +109,8 @@ export class Launchctl implements AsyncDisposable {
   /** Loads a job as somebody else has: launchd calls its origin what `origin` says. */
   async load(domain: string, plist: string, origin: Partial<Origin> = {}): Promise<Job> {
     const agent = domain !== "system";
-    const job = await this.launchd.load(plist, { capture: true, agent });
+    const user = agent ? userOf(domain) : null;
+    const job = await this.launchd.load(plist, { capture: true, agent, ...(user === null ? {} : { user }) });
     const type = agent ? "LaunchAgent" : "LaunchDaemon";
     const description = readJob(plist);
     const path = plist.startsWith(`${this.#root}/Library/`) ? plist.slice(this.#root.length) : plist;
@@ -246,4 +247,10 @@ export class Launchctl implements AsyncDisposable {
 function foreignDomain(verb: string, domain: string): Answer {
   if (verb !== "print") return { status: 125, stderr: `${verb}: 125: Domain does not support specified action\n` };
   return { status: 112, stderr: `Bad request.\nCould not find domain for user gui: ${basename(domain)}\n` };
+}
+
+/** Whom the jobs of a user's domain run as; null where the machine has no such user, and they run as the tests do. */
+function userOf(domain: string): string | null {
+  const { exitCode, stdout } = Bun.spawnSync(["id", "-un", basename(domain)], { stderr: "ignore" });
+  return exitCode === 0 ? stdout.toString().trim() : null;
 }

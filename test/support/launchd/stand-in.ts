@@ -51,11 +51,12 @@ export class Launchd implements AsyncDisposable {
   /**
    * Reads a job's plist, binds its sockets and, with RunAtLoad or KeepAlive, starts it. With `capture`, output that the
    * plist sends nowhere is kept for `job.stdout()` and `job.stderr()`. An `agent`, a job of a gui domain, has an
-   * ExitTimeOut of at most 60 s. Throws if the plist or an address is no good.
+   * ExitTimeOut of at most 60 s, and runs as the domain's `user` (launchd.plist(5): UserName is for the system domain). Throws if the plist or an address is no good.
    */
-  async load(plist: string, { capture = false, agent = false } = {}): Promise<Job> {
+  async load(plist: string, { capture = false, agent = false, user = "" } = {}): Promise<Job> {
     const description = readJob(plist);
     if (agent) description.exitTimeout = agentExitTimeout(description.exitTimeout);
+    if (agent && user !== "") description.user = user;
     const { label } = description;
     if (this.#jobs.some((job) => job.label === label && job.state !== "unloaded")) {
       throw new Error(`${label} is loaded already`);
