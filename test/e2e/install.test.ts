@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { readPlist } from "../../src/service/plist/read.ts";
 import { agentUser, asUser, greeter, InstallFixture, isRoot } from "../support/install-fixture.ts";
+import { programUnderTest, runsMacProgram } from "../support/program-under-test.ts";
 import { waitFor } from "../support/wait.ts";
 
 const fixture = new InstallFixture();
@@ -25,8 +26,13 @@ describe.skipIf(!isRoot)("a daemon (for root)", () => {
     });
     const { uid, gid, mode } = statSync(fixture.daemon);
     expect({ uid, gid, mode: mode & 0o7777 }).toEqual({ uid: 0, gid: 0, mode: 0o644 });
-    expect(readPlist(readFileSync(fixture.daemon))).toMatchObject({ Label: label, KeepAlive: true });
+    expect(readPlist(readFileSync(fixture.daemon))).toMatchObject({
+      ...{ Label: label, KeepAlive: true },
+      ProgramArguments: [fixture.stage.program, ...greeter("first")],
+    });
     expect(await fixture.greet()).toBe("first");
+    const { pid = null } = fixture.launchctl.job(label) ?? {};
+    expect(runsMacProgram(pid)).toBe(programUnderTest.platform === "macos");
 
     expect(await fixture.run(["--install", ...fixture.daemonOf("second")])).toMatchObject({ status: 0, stderr: "" });
     expect(await fixture.greet()).toBe("second");
@@ -165,6 +171,8 @@ describe("an agent", () => {
     const { uid, mode } = statSync(fixture.agent);
     expect({ uid, mode: mode & 0o7777 }).toEqual({ uid: agentUser, mode: 0o644 });
     expect(await fixture.greet()).toBe("agent");
+    const { pid = null } = fixture.launchctl.job(label) ?? {};
+    expect(statSync(`/proc/${pid}`).uid).toBe(agentUser);
     expect(await fixture.run(["--uninstall", label], asUser)).toMatchObject({ status: 0, stderr: "" });
     expect(existsSync(fixture.agent)).toBe(false);
   });

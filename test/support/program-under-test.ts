@@ -20,6 +20,11 @@ export const programUnderTest = {
   activation: given === null || platform === "macos" ? "launchd" : "systemd",
 } as const;
 
+/** Whether a process runs the Mac program's own code, which macrun has mapped from its file (Linux: proc_pid_maps(5)). */
+export function runsMacProgram(pid: number | null): boolean {
+  return readFileSync(`/proc/${pid}/maps`, "utf8").includes("/darwin-x64/launch_socket_server\n");
+}
+
 /** Prints what is tested. Where that cannot be run it ends this process with a sentence and status 1. */
 export function announceProgramUnderTest(): void {
   const { path } = programUnderTest;
