@@ -48,6 +48,7 @@ const comparisons = ["test/interop/*.interop.ts"];
 const blackBox = scan([
   ...["test/e2e/*.test.ts", "test/{main,launcher}.test.ts", "test/program/signals.test.ts"],
   "test/support/macrun/{macrun,sisters}.test.ts",
+  "test/scripts/verify-macos.test.ts",
 ]);
 /** Those of the sources, and of what macrun takes for XNU's: they can run inside another Bun. */
 const sources = scan(allTests).filter(

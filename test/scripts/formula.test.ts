@@ -3,9 +3,8 @@ import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "plist";
-import { type Entry, tar } from "../../scripts/archive.ts";
 import { formula, type Release } from "../../scripts/formula.ts";
-import { brewInstall } from "../support/homebrew.ts";
+import { brewInstall, writeRelease } from "../support/homebrew.ts";
 import { Launchd } from "../support/launchd/stand-in.ts";
 import { peer } from "../support/peers.ts";
 import { untilFree } from "../support/ports.ts";
@@ -43,34 +42,8 @@ describe.skipIf(ruby === null)("formula, installed by a stand-in for Homebrew (D
 
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  /** Writes an archive laid out as a release's, and a formula that names it. */
-  async function prepare(program: Uint8Array<ArrayBuffer>): Promise<{ path: string; archive: string }> {
-    const file = (path: string, mode: number, content: Uint8Array<ArrayBuffer>): Entry => ({
-      path: `launch_socket_server-${version}-test/${path}`,
-      mode,
-      content,
-    });
-    const archive = join(folder, "archive.tar.gz");
-    const content = Bun.gzipSync(
-      tar([
-        file("sbin/launch_socket_server", 0o755, program),
-        file("libexec/launch_socket_server/login_wrapper", 0o755, bytes("#!/bin/sh\n")),
-        file("share/man/man8/launch_socket_server.8", 0o644, bytes(".Dd\n")),
-        file("share/launch_socket_server/examples/example.plist", 0o644, bytes("<plist/>\n")),
-        ...["README.md", "LICENSE", "NOTICES"].map((name) => file(name, 0o644, bytes(`${name}\n`))),
-      ]),
-      { level: 1 },
-    );
-    await Bun.write(archive, content);
-    const download = { url: Bun.pathToFileURL(archive).href, sha256: Bun.SHA256.hash(content, "hex") };
-    const path = join(folder, "launch_socket_server.rb");
-    const elsewhere = { url: "file:///nowhere.tar.gz", sha256: "0".repeat(64) };
-    await Bun.write(path, formula({ version, homepage: "https://example.com", arm64: download, x64: elsewhere }));
-    return { path, archive };
-  }
-
   const install = async (test?: "test") => {
-    const { path } = await prepare(bytes("#!/bin/sh\nexit 3\n"));
+    const { path } = await writeRelease(folder, bytes("#!/bin/sh\nexit 3\n"));
     return brewInstall(ruby ?? "", path, join(folder, "homebrew"), "arm", test);
   };
 
@@ -113,7 +86,7 @@ describe.skipIf(ruby === null)("formula, installed by a stand-in for Homebrew (D
   });
 
   test("has a service without ExitTimeOut before Homebrew 6.0.13, whose stop fits into launchd's 5 s", async () => {
-    const { path } = await prepare(bytes("#!/bin/sh\nexit 3\n"));
+    const { path } = await writeRelease(folder, bytes("#!/bin/sh\nexit 3\n"));
     const { plist } = await brewInstall(ruby ?? "", path, join(folder, "homebrew"), "arm", undefined, "6.0.12");
     const service = parse(await Bun.file(plist).text()) as { EnvironmentVariables: Record<string, string> };
     expect(service).not.toHaveProperty("ExitTimeOut");
@@ -130,7 +103,7 @@ describe.skipIf(ruby === null)("formula, installed by a stand-in for Homebrew (D
   });
 
   test("refuses an archive that is not the one it was written for", async () => {
-    const { path, archive } = await prepare(bytes("#!/bin/sh\n"));
+    const { path, archive } = await writeRelease(folder, bytes("#!/bin/sh\n"));
     const changed = await Bun.file(archive).bytes();
     changed[changed.length - 1] = (changed[changed.length - 1] ?? 0) ^ 1;
     await Bun.write(archive, changed);
@@ -138,7 +111,7 @@ describe.skipIf(ruby === null)("formula, installed by a stand-in for Homebrew (D
   });
 
   test("has a test that the program of this machine passes", async () => {
-    const { path } = await prepare(await Bun.file(programUnderTest.path).bytes());
+    const { path } = await writeRelease(folder, await Bun.file(programUnderTest.path).bytes());
     const installed = await brewInstall(ruby ?? "", path, join(folder, "homebrew"), "arm", "test");
     expect(installed.version).toBe(version);
   });
@@ -146,7 +119,7 @@ describe.skipIf(ruby === null)("formula, installed by a stand-in for Homebrew (D
   test.skipIf(process.getuid?.() !== 0)(
     "has a service that launchd can run: port 80 leads to a server on 8080 (needs root)",
     async () => {
-      const { path } = await prepare(await Bun.file("build/test/launch_socket_server").bytes());
+      const { path } = await writeRelease(folder, await Bun.file("build/test/launch_socket_server").bytes());
       const { plist } = await brewInstall(ruby ?? "", path, join(folder, "homebrew"), "arm");
       // The formula's ports are fixed, and another test may be using them just now.
       await untilFree(8080);

@@ -1,15 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { copyCheckout, runIn } from "../support/checkout.ts";
-import { Launchctl } from "../support/launchd/launchctl.ts";
+import { chmod, cp, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { runIn } from "../support/checkout.ts";
+import { MacMachine } from "../support/mac-machine.ts";
 import { peer } from "../support/peers.ts";
+import { untilFree } from "../support/ports.ts";
 import { alive } from "../support/processes.ts";
+import { programUnderTest, runsMacProgram } from "../support/program-under-test.ts";
 import { waitFor } from "../support/wait.ts";
 
 const shellcheck = peer("shellcheck", "shellcheck");
 const lsof = peer("lsof", "lsof");
+const ruby = peer("ruby", "ruby");
+const isRoot = process.getuid?.() === 0;
+const isMac = programUnderTest.platform === "macos";
 
 describe("scripts/verify-macos", () => {
   test.skipIf(shellcheck === null)("is clean for shellcheck (Debian package shellcheck)", async () => {
@@ -47,139 +51,143 @@ describe("scripts/verify-macos", () => {
 });
 
 /**
- * Here the script believes that it runs on a Mac: the tools that it calls are stand-ins, launchctl's with the launchd
- * stand-in behind it. The relay's checks themselves are real.
+ * A dress rehearsal: the script as a user of a Mac types it, but for the stand-ins that mac-machine.ts names. On the Mac
+ * program its checks and their server run inside Bun for macOS. What only a Mac answers is not played: what codesign,
+ * dscl and brew themselves say, and whether launchd lets an agent have 127.0.0.1:80, as the stand-in does.
  */
-describe.skipIf(process.platform !== "linux" || lsof === null)("scripts/verify-macos among stand-ins", () => {
-  let folder: string;
-  let checkout: string;
-  let launchctl: Launchctl;
-  let daemons: string;
-  let environment: Record<string, string>;
+describe.skipIf(process.platform !== "linux" || lsof === null || ruby === null)(
+  "scripts/verify-macos among stand-ins",
+  () => {
+    let machine: MacMachine;
 
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "verify-macos-"));
-    checkout = join(folder, "checkout");
-    daemons = join(folder, "daemons");
-    const bin = join(folder, "bin");
-    await Promise.all([daemons, bin].map((path) => mkdir(path)));
-    launchctl = new Launchctl({ folder, domains: ["gui/501", "system"], throttle: 1000 });
-    const tools: Record<string, string> = {
-      uname: 'if [ "$1" = -m ]; then echo arm64; else echo Darwin; fi',
-      sw_vers: "echo 15.1",
-      id: 'if [ "$1" = -u ]; then echo 501; else exec /usr/bin/id "$@"; fi',
-      codesign: "exit 0",
-      sudo: 'case $1 in -v) exit ;; -n) shift ;; esac\n[ "$1" != install ] || { shift 7; exec cp "$@"; }\nexec "$@"',
-      brew: [
-        `echo "$*" >>${folder}/brew.log`,
-        'case "$*" in',
-        `  "--prefix") echo ${folder}/homebrew ;;`,
-        `  "--repository "*) echo ${folder}/homebrew/tap ;;`,
-        "  list*|trust*) exit 1 ;;",
-        "esac",
-      ].join("\n"),
-    };
-    for (const [name, script] of Object.entries(tools))
-      await writeFile(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-    environment = {
-      PATH: `${launchctl.bin}:${bin}:${process.env.PATH}`,
-      VERIFY_MACOS_DAEMONS: daemons,
-      TMPDIR: "",
-    };
+    beforeAll(async () => {
+      machine = await MacMachine.set({ throttle: 1000 });
+    }, 120_000);
+    afterAll(() => machine?.[Symbol.asyncDispose]());
 
-    await copyCheckout(checkout);
-    const { devDependencies } = (await Bun.file("package.json").json()) as { devDependencies: { bun: string } };
-    await mkdir(join(checkout, `build/bun-${devDependencies.bun}`), { recursive: true });
-    await symlink(process.execPath, join(checkout, `build/bun-${devDependencies.bun}/bun`));
-    await mkdir(join(checkout, "sbin"));
-    await cp("build/test/launch_socket_server", join(checkout, "sbin/launch_socket_server"));
-  }, 120_000);
+    const verify = (...args: string[]) => machine.run("scripts/verify-macos", ...args);
+    const names = async () =>
+      (await verify("--list")).stdout
+        .trim()
+        .split("\n")
+        .map((name) => name.replace(" (sudo)", ""));
+    const outcomes = (output: string, outcome: string) =>
+      [...output.matchAll(new RegExp(`^${outcome} (.*)$`, "gm"))].map(([, name = ""]) => name);
 
-  afterAll(async () => {
-    await launchctl[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true, force: true });
-  });
-
-  const verify = (...args: string[]) => runIn(checkout, ["scripts/verify-macos", ...args], environment);
-
-  /** Jobs that are loaded, property lists of daemons, and the folder that the script worked in. */
-  async function leftovers(output: string): Promise<string[]> {
-    const work = /\/tmp\/launch_socket_server\.\w+$/m.exec(output)?.[0] ?? "";
-    expect(work).not.toBe("");
-    return [...launchctl.loaded, ...(await readdir(daemons)), ...(await readdir(work).catch(() => []))];
-  }
-
-  test("passes every check of an agent with the real program, and leaves nothing behind", async () => {
-    const { status, stdout, stderr } = await verify("--no-sudo", "agent on a high port");
-    expect(stdout).not.toContain("FAIL");
-    expect(stdout.match(/^PASS agent on a high port: /gm)?.length).toBeGreaterThan(25);
-    expect(stdout).toMatch(/^\d+ passed, 0 failed, 0 skipped$/m);
-    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-    expect(await leftovers(stdout)).toEqual([]);
-  }, 120_000);
-
-  test("skips what needs sudo without it", async () => {
-    const { status, stdout } = await verify("--no-sudo", "login_wrapper");
-    expect(stdout).toContain("PASS agent on a high port: login_wrapper\n");
-    expect(stdout).toContain("SKIP daemon on 127.0.0.1:80: login_wrapper: it needs sudo\n");
-    expect(status).toBe(0);
-  });
-
-  test("is not content with a run in which nothing was checked", async () => {
-    expect((await verify("--no-sudo", "daemon on")).status).toBe(1);
-    expect((await verify("--no-sudo", "no check has this name")).status).toBe(1);
-  });
-
-  test("installs by Homebrew from a tap under the full name, and removes both", async () => {
-    await mkdir(join(checkout, "dist"));
-    await writeFile(join(checkout, "dist/launch_socket_server.rb"), "class LaunchSocketServer < Formula\nend\n");
-    await mkdir(join(folder, "homebrew/opt/launch_socket_server/sbin"), { recursive: true });
-    const installed = join(folder, "homebrew/opt/launch_socket_server/sbin/launch_socket_server");
-    await cp("build/test/launch_socket_server", installed);
-    const { status, stdout } = await verify("--no-sudo", "Homebrew installs");
-    expect(stdout).toContain("PASS Homebrew installs the release, and its test passes\n");
-    expect(status).toBe(0);
-    const name = "launch-socket-server/verify/launch_socket_server";
-    const calls = (await Bun.file(join(folder, "brew.log")).text()).trim().split("\n");
-    const inOrder = [
-      "tap-new --no-git launch-socket-server/verify",
-      `install ${name}`,
-      `test ${name}`,
-      `uninstall --force ${name}`,
-      "untap launch-socket-server/verify",
-    ].map((call) => calls.indexOf(call));
-    expect(inOrder).not.toContain(-1);
-    expect(inOrder).toEqual([...inOrder].sort((a, b) => a - b));
-  });
-
-  test("removes everything when it is interrupted in the middle of a check", async () => {
-    const script = Bun.spawn(["scripts/verify-macos", "no busy loop"], {
-      cwd: checkout,
-      env: { ...process.env, ...environment },
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
+    test("says what is left out without sudo and without Homebrew's release", async () => {
+      const { status, stdout } = await verify("--no-sudo", "login_wrapper");
+      expect(stdout).toContain("PASS agent on a high port: login_wrapper\n");
+      expect(outcomes(stdout, "SKIP")).toEqual(["daemon on 127.0.0.1:80: login_wrapper: it needs sudo"]);
+      expect(status).toBe(0);
+      expect(outcomes((await verify("--no-sudo", "Homebrew installs")).stdout, "SKIP")).toEqual([
+        "Homebrew installs the release, and its test passes: there is no dist/launch_socket_server.rb (run make dist first)",
+      ]);
     });
-    const label = await waitFor("a job is loaded", () => launchctl.loaded[0]);
-    const pid = launchctl.job(label?.split("/").at(-1) ?? "")?.pid ?? 0;
-    expect(alive(pid)).toBe(true);
-    script.kill("SIGTERM");
-    const [status, stdout] = await Promise.all([script.exited, new Response(script.stdout).text()]);
-    expect(status).toBe(143);
-    expect(await leftovers(stdout)).toEqual([]);
-    expect(alive(pid)).toBe(false);
-  });
 
-  test("says FAIL of a program that closes both sides at the first end", async () => {
-    const program = join(checkout, "sbin/launch_socket_server");
-    const hasty = resolve("test/support/hasty-relay.ts");
-    await rm(program);
-    await writeFile(program, `#!/bin/sh\ncd ${folder}\nexec ${process.execPath} ${hasty} "$@"\n`, { mode: 0o755 });
-    const { status, stdout } = await verify("--no-sudo", "half-close, client first, Unix");
-    expect(stdout).toMatch(/^FAIL agent on a high port: half-close, client first, Unix socket: the answer is ""/m);
-    // The same program passes what it can do.
-    expect((await verify("--no-sudo", "generated path")).stdout).toContain("PASS agent on a high port: generated path");
-    expect(status).toBe(1);
-    expect(await leftovers(stdout)).toEqual([]);
-  }, 60_000);
-});
+    test("is not content with a run in which nothing was checked", async () => {
+      expect((await verify("--no-sudo", "daemon on")).status).toBe(1);
+      expect((await verify("--no-sudo", "no check has this name")).status).toBe(1);
+    });
+
+    test.skipIf(isMac)(
+      "passes every check of an agent with the real program, and leaves nothing behind",
+      async () => {
+        const { status, stdout, stderr } = await verify("--no-sudo", "agent on a high port");
+        expect(outcomes(stdout, "FAIL")).toEqual([]);
+        expect(outcomes(stdout, "PASS").length).toBeGreaterThan(25);
+        expect(stdout).toMatch(/^\d+ passed, 0 failed, 0 skipped$/m);
+        expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+        expect(await machine.leftovers(stdout)).toEqual([]);
+      },
+      120_000,
+    );
+
+    test.skipIf(isMac || !isRoot)(
+      "passes a check of a daemon, which root installs and launchd runs as the user (as root)",
+      async () => {
+        await untilFree(80);
+        const { status, stdout } = await verify("daemon on 127.0.0.1:80: generated path");
+        expect(outcomes(stdout, "PASS")).toEqual(["daemon on 127.0.0.1:80: generated path, as the right user"]);
+        expect(status).toBe(0);
+        expect(await machine.leftovers(stdout)).toEqual([]);
+      },
+    );
+
+    test("the checks and their server run inside Bun for the system of the program", async () => {
+      const { stdout } = await machine.run(machine.bun, "-p", "process.platform");
+      expect(stdout.trim()).toBe(isMac ? "darwin" : "linux");
+    });
+
+    test("installs by Homebrew from a tap under the full name, and removes both", async () => {
+      await machine.makeDist();
+      const { status, stdout } = await verify("--no-sudo", "Homebrew installs");
+      expect(outcomes(stdout, "PASS")).toEqual(["Homebrew installs the release, and its test passes"]);
+      expect(status).toBe(0);
+      const name = "launch-socket-server/verify/launch_socket_server";
+      const calls = (await Bun.file(machine.brewLog).text()).trim().split("\n");
+      const inOrder = [
+        "tap-new --no-git launch-socket-server/verify",
+        `install ${name}`,
+        `test ${name}`,
+        `uninstall --force ${name}`,
+        "untap launch-socket-server/verify",
+      ].map((call) => calls.indexOf(call));
+      expect(inOrder).not.toContain(-1);
+      expect(inOrder).toEqual([...inOrder].sort((a, b) => a - b));
+    });
+
+    test.skipIf(!isMac || !isRoot)(
+      "`make verify-macos` passes every check there is, and leaves nothing behind (as root)",
+      async () => {
+        await machine.makeDist();
+        await Promise.all([80, 8080].map(untilFree));
+        // make would build the program for this machine in place of the one under test.
+        const { status, stdout, stderr } = await machine.run("make", "-o", "sbin/launch_socket_server", "verify-macos");
+        expect(outcomes(stdout, "(?:FAIL|SKIP)")).toEqual([]);
+        expect(outcomes(stdout, "PASS")).toEqual(await names());
+        expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+        expect(await machine.leftovers(stdout)).toEqual([]);
+      },
+      300_000,
+    );
+
+    test("removes everything when it is interrupted in the middle of a check", async () => {
+      const script = Bun.spawn([...machine.asUser, "scripts/verify-macos", "no busy loop"], {
+        cwd: machine.checkout,
+        env: { ...process.env, ...machine.environment },
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      const label = await waitFor("a job is loaded", () => machine.launchctl.loaded[0]);
+      const pid = machine.launchctl.job(label?.split("/").at(-1) ?? "")?.pid ?? 0;
+      expect(alive(pid)).toBe(true);
+      // What starts the Mac program becomes it only a moment later.
+      await waitFor("the program under test to run in it", () => runsMacProgram(pid) === isMac);
+      script.kill("SIGTERM");
+      const [status, stdout] = await Promise.all([script.exited, new Response(script.stdout).text()]);
+      expect(status).toBe(143);
+      expect(await machine.leftovers(stdout)).toEqual([]);
+      expect(alive(pid)).toBe(false);
+    });
+
+    test("says FAIL of a program that closes both sides at the first end", async () => {
+      const program = join(machine.checkout, "sbin/launch_socket_server");
+      const hasty = join(machine.checkout, "test/support/hasty-relay.ts");
+      const library = join(machine.checkout, "build/test/liblaunchd.so");
+      await cp(machine.stage.path("liblaunchd.so"), library);
+      await rm(program);
+      const bun = await machine.stage.bun();
+      await writeFile(program, `#!/bin/sh\ncd ${machine.user.home}\nexec ${bun} ${hasty} "$@"\n`);
+      await chmod(program, 0o755);
+      const { status, stdout } = await verify("--no-sudo", "half-close, client first, Unix");
+      expect(stdout).toMatch(/^FAIL agent on a high port: half-close, client first, Unix socket: the answer is ""/m);
+      // The same program passes what it can do.
+      expect((await verify("--no-sudo", "generated path")).stdout).toContain(
+        "PASS agent on a high port: generated path",
+      );
+      expect(status).toBe(1);
+      expect(await machine.leftovers(stdout)).toEqual([]);
+    }, 60_000);
+  },
+);

@@ -212,7 +212,7 @@ end
 
 load ARGV.fetch(0)
 formula = Formula::ONLY.new
-formula.pour
+formula.pour unless formula.opt_prefix.exist?
 formula.run_test if ARGV[3] == "test"
 service = formula.service
 plist = HOMEBREW_PREFIX/"#{service.to_h.fetch(:Label)}.plist"

@@ -1,0 +1,29 @@
+/*
+ * sudo's stand-in, for one user who is a member of its group (mode 4750): runs a command as root, asks for no password
+ * and knows -v and -n alone. A Mac's group `wheel` is root's here.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int main(int argc, char **argv) {
+  if (argc == 2 && strcmp(argv[1], "-v") == 0) return 0;
+  int first = argc > 1 && strcmp(argv[1], "-n") == 0 ? 2 : 1;
+  if (first >= argc || argv[first][0] == '-') {
+    fprintf(stderr, "sudo: the stand-in knows `sudo -v` and `sudo [-n] COMMAND` alone\n");
+    return 1;
+  }
+  for (char **word = argv + first; *word != NULL; word++)
+    if (strcmp(*word, "wheel") == 0) *word = "root";
+  /* Without the set-user-ID bit, where no root has made this program, it runs the command as the caller. */
+  if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setgid(0) != 0 || setuid(0) != 0)) {
+    fprintf(stderr, "sudo: %s\n", strerror(errno));
+    return 1;
+  }
+  execvp(argv[first], argv + first);
+  fprintf(stderr, "sudo: %s: %s\n", argv[first], strerror(errno));
+  return 1;
+}
