@@ -6,13 +6,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Address } from "../../src/address.ts";
 import { peer } from "../support/peers.ts";
-import { serve } from "../support/program-under-test.ts";
+import { programUnderTest, serve } from "../support/program-under-test.ts";
 
 /*
  * A guard against slowness that needs no clock, and so holds on a busy machine too: how many system calls a request,
  * a connection and a megabyte take. Limits leave room for luck (in how many pieces data arrives), none for one call more per request.
  */
 const strace = process.platform === "linux" ? peer("strace", "strace") : null;
+/**
+ * Of the Mac program only the reads and writes, which macrun passes on one to one, and its waits for a kqueue: macrun asks
+ * Linux for much more. Measured: a request 4 and 2, a connection 6 and 5, a megabyte down 9 and 10, up 19 and 7.
+ */
+const isMac = programUnderTest.platform === "macos";
+const counted = isMac ? "recvfrom,sendto,recvmsg,sendmsg,epoll_pwait2" : "%network,%desc";
 
 type Work = (client: Socket) => Promise<void>;
 
@@ -22,7 +28,7 @@ async function calls(answer: (socket: Socket) => void, work: Work): Promise<Reco
   const [path, report] = [join(folder, "backend.sock"), join(folder, "strace")];
   const server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(path, resolve));
-  const options = ["-f", "-c", "-U", "calls,name", "-e", "trace=%network,%desc", "-o", report];
+  const options = ["-f", "-c", "-U", "calls,name", "-e", `trace=${counted}`, "-o", report];
   try {
     await using daemon = await serve({ through: [strace ?? "", ...options], options: ["--socket-path", path] });
     const { host, port } = daemon.address as Address & { kind: "tcp" };
@@ -91,7 +97,7 @@ test.skipIf(strace === null)("a connection with one answer takes at most 29 call
   };
   const cost = await each(50, 550, (connections) => calls(answer, ask(connections)));
   expect(cost.data).toBeGreaterThan(5);
-  expect(cost.withoutWaits).toBeLessThan(29.5);
+  expect(cost.withoutWaits).toBeLessThan(isMac ? 6.5 : 29.5);
 });
 
 test.skipIf(strace === null).each(["down", "up"] as const)(
@@ -126,6 +132,6 @@ test.skipIf(strace === null).each(["down", "up"] as const)(
       );
     });
     expect(cost.data).toBeGreaterThan(2);
-    expect(cost.all).toBeLessThan(150);
+    expect(cost.all).toBeLessThan(isMac ? 60 : 150);
   },
 );

@@ -16,10 +16,6 @@ export const leftOut: readonly LeftOut[] = [
     why: "systemd's protocol, which the Mac program does not know; e2e/drop-in has launchd's",
   },
   {
-    file: "e2e/system-calls.test.ts",
-    why: "strace counts also what macrun asks Linux; without that a request takes two reads, two writes and two waits as on Linux",
-  },
-  {
     file: "system/libc.test.ts",
     why: "the headers that it compiles are Linux's",
   },
