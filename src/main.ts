@@ -1,5 +1,4 @@
 import "./system/platform.ts";
-import "./system/runtime-guard.ts";
 import { version } from "../package.json";
 import { help, parseCommandLine, usage } from "./cli.ts";
 import { UserError } from "./errors.ts";

@@ -137,7 +137,6 @@ describe("describeService", () => {
     [["--env", "A=1", "B=2", "server"], 'cannot use "B=2" as the program: it is a variable; write --env before each'],
     [["--env", "LAUNCH_DAEMON_IDLE_TIMEOUT=soon", "server"], "it is not a duration"],
     [["--env", "LAUNCH_DAEMON_IDLE_TIMOUT=1s", "server"], "did you mean LAUNCH_DAEMON_IDLE_TIMEOUT?"],
-    [["--env", "BUN_JSC_useJIT=0", "server"], "it changes launch_socket_server itself"],
     [["--idle-timeout", "1s", "--env", "LAUNCH_DAEMON_IDLE_TIMEOUT=2s", "server"], "twice"],
     [["--user", "", "server"], 'cannot use "" for --user'],
     [["--idle-timeout", "soon", "server"], "it is not a duration"],

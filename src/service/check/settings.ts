@@ -5,17 +5,10 @@ import type { PlistValue } from "../plist/value.ts";
 import { describe, type Inspection, own } from "./inspection.ts";
 import { nearest } from "./suggest.ts";
 
-/** Variables by which Bun, which this program is built with, is steered; with them it refuses to start (runtime-guard.ts). */
-const runtimeVariables = /^BUN_JSC_/;
-
 const variables = Object.values<{ flag: string; variable?: string }>(options).flatMap(({ variable }) => variable ?? []);
 
 /** Why a variable must not stand in a service's environment, or null. */
 export function variableProblem(name: string): { why: string; fix: string } | null {
-  if (runtimeVariables.test(name)) {
-    const why = "it changes launch_socket_server itself, which does not start with it";
-    return { why, fix: "leave it out; a program that needs it can be started by env" };
-  }
   if (variables.includes(name) || name.startsWith("LAUNCH_PROGRAM_SOCKET_PATH_")) return null;
   // A program may have variables of its own that begin with LAUNCH_, but hardly with the whole of our prefixes.
   const meant = nearest(name, variables, /^LAUNCH_(DAEMON|PROGRAM)_/.test(name) ? 40 : 4);

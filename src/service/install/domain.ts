@@ -22,5 +22,7 @@ export const daemons = `${root}/Library/LaunchDaemons`;
 /** The domain that a user installs in. Root installs a daemon, which runs from the start of the machine; others an agent, which runs while they are logged in. */
 export function domainOf(uid: number): Domain {
   if (uid === 0) return { kind: "daemon", folder: daemons, name: "system" };
-  return { kind: "agent", folder: join(homedir(), "Library/LaunchAgents"), name: `gui/${uid}` };
+  // Of itself homedir() knows the account's folder alone: the Bun inside looks no variable up (scripts/deaf-runtime.ts).
+  const home = process.env.HOME || homedir();
+  return { kind: "agent", folder: join(home, "Library/LaunchAgents"), name: `gui/${uid}` };
 }
