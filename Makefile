@@ -27,7 +27,7 @@ endif
 .PHONY: all
 all: $(PROGRAM)
 
-$(BUN):
+$(BUN): scripts/find-bun bun.lock
 	@scripts/find-bun $(BUN_VERSION) $@
 
 build/dependencies: package.json bun.lock | $(BUN)
