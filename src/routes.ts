@@ -1,3 +1,4 @@
+import { log } from "./log.ts";
 import { makeSocketFolder } from "./program/socket-path.ts";
 import type { RelayRoute } from "./proxy/relay.ts";
 import type { RouteSetting } from "./settings/routes.ts";
@@ -22,7 +23,7 @@ export function makeRoutes(
   temporary: string | undefined,
 ): RoutePlan {
   const generated = settings.filter(({ target }) => target === null).map(fileName);
-  const folder = generated.length > 0 ? makeSocketFolder(temporary, generated) : null;
+  const folder = generated.length > 0 ? makeSocketFolder(temporary, generated, (line) => log.info(line)) : null;
   const variables: Record<string, string> = {};
   const routes = settings.map((setting): RelayRoute => {
     const target = setting.target ?? { kind: "unix", path: folder?.path(fileName(setting)) ?? "" };

@@ -1,8 +1,11 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, realpathSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { maxSocketPath } from "../address.ts";
 import { reasonOf, UserError } from "../errors.ts";
-import { isWritableByOthers } from "../system/permissions.ts";
+import { isWritableByOthers, replaceableFolder } from "../system/permissions.ts";
+
+/** Where everybody's temporary files go; sticky on both systems. */
+const shared = "/tmp";
 
 /** A folder for sockets in which nobody else can bind. */
 export interface SocketFolder {
@@ -15,34 +18,53 @@ export interface SocketFolder {
 }
 
 /**
- * Makes a folder with mode 0700 and a random name (mkdtemp(3)) in `temporary`, or in /tmp where that is not set or too
- * long for sockets of these names. Throws a UserError.
+ * Makes a folder with mode 0700 and a random name (mkdtemp(3)) in `temporary`, or in /tmp where that is not set, too long for
+ * sockets of these names, or such that others could put a folder of theirs in its place; `tell` is told why it
+ * is not taken. Throws a UserError.
  */
-export function makeSocketFolder(temporary: string | undefined, names: string[]): SocketFolder {
+export function makeSocketFolder(
+  temporary: string | undefined,
+  names: string[],
+  tell: (line: string) => void,
+): SocketFolder {
   const fits = (folder: string) =>
     names.every((name) => Buffer.byteLength(join(folder, "launch_socket_server.XXXXXX", name)) <= maxSocketPath);
-  const parent = temporary && fits(temporary) ? temporary : "/tmp";
-  if (!fits(parent)) {
+  if (!fits(shared)) {
     throw new UserError(
       `cannot make a socket path of at most ${maxSocketPath} bytes: a socket's name is too long; shorten it`,
     );
   }
-  try {
-    const folder = mkdtempSync(join(parent, "launch_socket_server."));
-    const { dev, ino } = statSync(folder);
-    return {
-      path: (name) => join(folder, name),
-      isGone: () => {
-        const now = statSync(folder, { throwIfNoEntry: false });
-        return now?.dev !== dev || now.ino !== ino;
-      },
-      remove: () => rmSync(folder, { recursive: true, force: true }),
-    };
-  } catch (error) {
-    throw new UserError(
-      `cannot make a folder for the program's socket in ${parent}: ${reasonOf(error)}; set TMPDIR to a folder that this user may write to`,
-    );
-  }
+  const attempt = <T>(parent: string, action: () => T): T => {
+    try {
+      return action();
+    } catch (error) {
+      const why = `cannot make a folder for the program's socket in ${parent}: ${reasonOf(error)}`;
+      throw new UserError(`${why}; set TMPDIR to a folder that this user may write to`);
+    }
+  };
+  const choose = (wanted: string): string => {
+    // A link on the way could lead elsewhere later: it is followed once, here.
+    const parent = realpathSync(wanted);
+    const weak = replaceableFolder(parent, process.geteuid?.() ?? 0);
+    if (weak === null && fits(parent)) return parent;
+    const why =
+      weak === null
+        ? `a socket's path there would be longer than ${maxSocketPath} bytes`
+        : `others could put a folder of theirs in the place of one there, since ${weak} is theirs or they may write to it`;
+    tell(`using ${shared} for the program's socket and not TMPDIR, which is ${wanted}: ${why}`);
+    return shared;
+  };
+  const parent = temporary ? attempt(temporary, () => choose(temporary)) : shared;
+  const folder = attempt(parent, () => mkdtempSync(join(parent, "launch_socket_server.")));
+  const { dev, ino } = attempt(parent, () => statSync(folder));
+  return {
+    path: (name) => join(folder, name),
+    isGone: () => {
+      const now = statSync(folder, { throwIfNoEntry: false });
+      return now?.dev !== dev || now.ino !== ino;
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
 }
 
 /**

@@ -16,9 +16,12 @@ beforeEach(() => {
 afterEach(() => {
   for (const one of made.splice(0)) one.remove();
   rmSync(folder, { recursive: true });
+  told.length = 0;
 });
+const told: string[] = [];
+const tell = (line: string) => told.push(line);
 const make = (temporary: string | undefined, names = ["socket"]): SocketFolder => {
-  const one = makeSocketFolder(temporary, names);
+  const one = makeSocketFolder(temporary, names, tell);
   made.push(one);
   return one;
 };
@@ -71,7 +74,11 @@ describe("makeSocketFolder", () => {
     mkdirSync(`${fits}a`);
     expect(make(fits).path("socket")).toStartWith(`${fits}/launch_socket_server.`);
     expect(make(fits).path("socket").length).toBe(maxSocketPath);
+    expect(told).toEqual([]);
     expect(make(`${fits}a`).path("socket")).toStartWith("/tmp/launch_socket_server.");
+    expect(told).toEqual([
+      `using /tmp for the program's socket and not TMPDIR, which is ${fits}a: a socket's path there would be longer than ${maxSocketPath} bytes`,
+    ]);
   });
 
   test("no path is longer than a socket's may be, or there is a UserError", () => {
@@ -82,7 +89,7 @@ describe("makeSocketFolder", () => {
         const temporary = folder + "/é".repeat(depth);
         mkdirSync(temporary, { recursive: true });
         try {
-          const one = makeSocketFolder(temporary, names);
+          const one = makeSocketFolder(temporary, names, tell);
           for (const name of names) expect(Buffer.byteLength(one.path(name))).toBeLessThanOrEqual(maxSocketPath);
           one.remove();
         } catch (error) {

@@ -1,13 +1,12 @@
 import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { reasonOf } from "../../errors.ts";
-import { isWritableByOthers } from "../../system/permissions.ts";
+import { ancestors, isWritableByOthers, sticky } from "../../system/permissions.ts";
 import { type Platform, platform } from "../../system/platform.ts";
 import type { Account } from "./machine.ts";
 
 /** What somebody may want to do with a file or a folder, by its permission bits (stat(2)). */
 const bits = { read: 0o4, write: 0o2, execute: 0o1 } as const;
-const sticky = 0o1000;
 /** MAXSYMLINKS of xnu's bsd/sys/param.h. */
 const maxLinks = 32;
 
@@ -76,10 +75,4 @@ function lstat(path: string): Stats | null {
   } catch {
     return null;
   }
-}
-
-/** The folders above a path, the nearest first. */
-function ancestors(path: string): string[] {
-  const parent = dirname(path);
-  return parent === path ? [] : [parent, ...ancestors(parent)];
 }
