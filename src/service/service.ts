@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, type Stats } from "node:fs";
+import type { Stats } from "node:fs";
 import { formatAddress } from "../address.ts";
 import { reasonOf, UserError } from "../errors.ts";
 import { log } from "../log.ts";
@@ -16,7 +16,7 @@ import { Launchctl } from "./install/launchctl.ts";
 import { contactsOf } from "./install/probe.ts";
 import { uninstall } from "./install/uninstall.ts";
 import { jobOf, ownPath } from "./job.ts";
-import { maxBytes } from "./plist/read.ts";
+import { readPlistFile } from "./plist/file.ts";
 import { writePlist } from "./plist/write.ts";
 
 /** How this process was called, and by whom. */
@@ -57,9 +57,9 @@ async function runCheck(
 ): Promise<number> {
   let opened: { bytes: Uint8Array; stats: Stats };
   try {
-    opened = readOnce(file);
+    opened = readPlistFile(file);
   } catch (error) {
-    log.error(`cannot check ${file}: ${explain(reasonOf(error))}`);
+    log.error(`cannot check ${file}: ${explain(error)}`);
     return 2;
   }
   const { findings } = await checkPlist({ path: file, ...opened, kind: kindOf(file) }, machine);
@@ -124,9 +124,9 @@ function readSource(
     return { bytes, path: `${source.service.label}.plist` };
   }
   try {
-    return { bytes: readOnce(source.file).bytes, path: source.file };
+    return { bytes: readPlistFile(source.file).bytes, path: source.file };
   } catch (error) {
-    throw new UserError(`cannot install ${source.file}: ${explain(reasonOf(error))}`);
+    throw new UserError(`cannot install ${source.file}: ${explain(error)}`);
   }
 }
 
@@ -143,20 +143,6 @@ function plistOf(service: ServiceDescription, { argv0, environment, folder }: Ca
   return writePlist(jobOf(service, { folder, self: ownPath(argv0, environment.PATH, folder) }));
 }
 
-/** Reads no more than a property list may have: a device may have no end. */
-function readOnce(file: string): { bytes: Uint8Array; stats: Stats } {
-  const fd = openSync(file, "r");
-  try {
-    const bytes = new Uint8Array(maxBytes + 1);
-    let length = 0;
-    for (let read = -1; read !== 0 && length < bytes.length; length += read)
-      read = readSync(fd, bytes, { offset: length });
-    return { bytes: bytes.subarray(0, length), stats: fstatSync(fd) };
-  } finally {
-    closeSync(fd);
-  }
-}
-
 function refuseWithoutLaunchd(attempt: string): void {
   if (hasLaunchd) return;
   throw new UserError(`${attempt}: that needs macOS and its launchd; --print-plist and --check-plist work here`);
@@ -169,7 +155,8 @@ function interruption(): AbortSignal {
   return interrupted.signal;
 }
 
-function explain(reason: string): string {
+function explain(error: unknown): string {
+  const reason = reasonOf(error);
   switch (reason) {
     case "ENOENT":
       return "there is no such file; check the path";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmod, cp, mkdtemp, rm, symlink } from "node:fs/promises";
+import { chmod, cp, mkdtemp, rm, symlink, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { readPlist } from "../../src/service/plist/read.ts";
@@ -169,9 +169,30 @@ describe("--check-plist", () => {
     );
     // What comes through a pipe has no name.
     expect(piped.stdout).toContain("/dev/stdin: 2 errors, 2 notes");
-    const endless = await run(["--check-plist", "/dev/zero"]);
+    const endless = await run(["-c", `"$0" --check-plist /dev/stdin < /dev/zero`, program], { argv0: "/bin/sh" });
     expect(endless.status).toBe(1);
-    expect(endless.stdout).toContain("it has more than 4 MB");
+    expect(endless.stdout).toContain("it has more than 16 MB");
+    const large = await write("large.plist", "");
+    await truncate(large, 2 ** 40);
+    expect((await run(["--check-plist", large])).stdout).toContain("it has more than 16 MB");
+  });
+
+  test("waits for nobody: a FIFO, a socket or a device is a sentence", async () => {
+    const refused = async (path: string, what: string) =>
+      expect(await run(["--check-plist", path])).toEqual({
+        status: 2,
+        stdout: "",
+        stderr: `launch_socket_server: cannot check ${path}: it is ${what}; name a file\n`,
+      });
+    const fifo = join(folder, "fifo.plist");
+    await Bun.$`mkfifo ${fifo}`;
+    await refused(fifo, "a FIFO");
+    await symlink(fifo, join(folder, "link.plist"));
+    await refused(join(folder, "link.plist"), "a FIFO");
+    await refused("/dev/zero", "a device");
+    const path = join(folder, "socket.plist");
+    const server = Bun.listen({ unix: path, socket: { data() {} } });
+    await refused(path, "a socket").finally(() => server.stop(true));
   });
 
   test("changes nothing", async () => {

@@ -33,8 +33,8 @@ export async function checkPlist(file: PlistFile, machine: Machine = thisMachine
     job = readPlist(file.bytes);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const why = `it is not a property list: ${error.message}`;
-    const finding: Finding = { severity: "error", key: "file", why, fix: "begin with what --print-plist writes" };
+    const [reason = "", fix = "begin with what --print-plist writes"] = error.message.split("; ");
+    const finding: Finding = { severity: "error", key: "file", why: `it is not a property list: ${reason}`, fix };
     return { findings: [finding], job: null, settings: null };
   }
   const inspection = new Inspection(job, file.kind, machine);

@@ -1,7 +1,8 @@
-import { lstatSync, readFileSync, type Stats } from "node:fs";
+import { lstatSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { reasonOf, UserError } from "../../errors.ts";
 import { defaultExitTimeout, exitTimeoutOf } from "../exit-timeout.ts";
+import { readPlistFile } from "../plist/file.ts";
 import { readPlist } from "../plist/read.ts";
 import type { Dictionary } from "../plist/value.ts";
 import type { Domain } from "./domain.ts";
@@ -58,7 +59,7 @@ function readFile(path: string): PlistOnDisk | null {
   if (stats === undefined) return null;
   if (!stats.isFile() && !stats.isSymbolicLink()) return { stats, job: null, problem: "it is not a file" };
   try {
-    return { stats, job: readPlist(readFileSync(path)), problem: "" };
+    return { stats, job: readPlist(readPlistFile(path).bytes), problem: "" };
   } catch (error) {
     const problem = error instanceof UserError ? error.message : reasonOf(error);
     return { stats, job: null, problem };

@@ -1,22 +1,23 @@
-import type { PlistValue } from "plist";
+import { type Duplicates, maxDepth, type PlistValue, toDictionary } from "./value.ts";
 
 /**
  * Reads a binary property list, `bplist00`, as Apple publishes the format in CFBinaryPList.c: objects, a table of their
  * offsets, and a trailer of 32 bytes. (The plist package's own reader knows integers of 1, 2, 4 and 8 bytes only; libplist
- * writes offsets of 3.) Numbers above 2⁵³ lose precision. Throws a RangeError for anything that is damaged.
+ * writes offsets of 3.) Adds to `duplicates`. Numbers above 2⁵³ lose precision. Throws a RangeError for anything that is damaged.
  */
-export function readBinaryPlist(bytes: Uint8Array): PlistValue {
+export function readBinaryPlist(bytes: Uint8Array, duplicates: Duplicates = new Map()): PlistValue {
   const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (data.length < header.length + trailerLength || data.toString("latin1", 0, header.length) !== header) {
     throw new RangeError("no header or no trailer");
   }
   const trailer = data.subarray(-trailerLength);
-  const reader = new Reader(data, {
+  const layout = {
     offsetSize: trailer.readUInt8(6),
     referenceSize: trailer.readUInt8(7),
     count: readUnsigned(trailer, 8, 8),
     table: readUnsigned(trailer, 24, 8),
-  });
+  };
+  const reader = new Reader(data, layout, duplicates);
   return reader.object(readUnsigned(trailer, 16, 8));
 }
 
@@ -36,13 +37,17 @@ interface Layout {
 class Reader {
   /** Each object is read once, however often it is referred to; undefined while it is being read. */
   readonly #objects = new Map<number, PlistValue | undefined>();
+  /** How many bytes the objects so far consist of: more than there are only where they overlap, and then without end. */
+  #taken = 0;
 
   constructor(
     readonly data: Buffer,
     readonly layout: Layout,
+    readonly duplicates: Duplicates,
   ) {}
 
-  object(index: number): PlistValue {
+  object(index: number, depth = 0): PlistValue {
+    if (depth > maxDepth) throw new RangeError("objects too deep in one another");
     if (index >= this.layout.count) throw new RangeError("a reference to no object");
     if (this.#objects.has(index)) {
       const known = this.#objects.get(index);
@@ -51,13 +56,13 @@ class Reader {
     }
     this.#objects.set(index, undefined);
     const { table, offsetSize } = this.layout;
-    const value = this.#read(readUnsigned(this.data, table + index * offsetSize, offsetSize));
+    const value = this.#read(readUnsigned(this.data, table + index * offsetSize, offsetSize), depth);
     this.#objects.set(index, value);
     return value;
   }
 
   /** The marker's upper half is the type, its lower half a length, or 15 for a length that follows as an integer. */
-  #read(offset: number): PlistValue {
+  #read(offset: number, depth: number): PlistValue {
     const marker = this.data.readUInt8(offset);
     const type = marker >> 4;
     const low = marker & 0x0f;
@@ -82,11 +87,14 @@ class Reader {
           .swap16()
           .toString("utf16le");
       case 0xa:
-        return this.#references(start, length);
+        return this.#references(start, length, depth);
       case 0xd: {
-        const keys = this.#references(start, length);
-        const values = this.#references(start + length * this.layout.referenceSize, length);
-        return Object.fromEntries(keys.map((key, index) => [String(key), values[index] ?? null]));
+        const keys = this.#references(start, length, depth);
+        const values = this.#references(start + length * this.layout.referenceSize, length, depth);
+        return toDictionary(
+          keys.map((key, index) => [String(key), values[index] ?? null]),
+          this.duplicates,
+        );
       }
       default:
         throw new RangeError(`an object of the unknown type ${type}`);
@@ -98,16 +106,18 @@ class Reader {
     return [readUnsigned(this.data, offset + 1, size), offset + 1 + size];
   }
 
-  #references(start: number, length: number): PlistValue[] {
+  #references(start: number, length: number, depth: number): PlistValue[] {
     const { referenceSize } = this.layout;
     this.#slice(start, length * referenceSize);
     return Array.from({ length }, (_, index) =>
-      this.object(readUnsigned(this.data, start + index * referenceSize, referenceSize)),
+      this.object(readUnsigned(this.data, start + index * referenceSize, referenceSize), depth + 1),
     );
   }
 
   #slice(start: number, length: number): Buffer {
     if (start + length > this.data.length) throw new RangeError("an object that is cut off");
+    this.#taken += length;
+    if (this.#taken > this.data.length) throw new RangeError("objects that lie in one another's bytes");
     return this.data.subarray(start, start + length);
   }
 }

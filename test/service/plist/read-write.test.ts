@@ -107,6 +107,29 @@ describe("readPlist", () => {
     expect(readPlist(xml(content))).toEqual({ Label: "x & y" });
   });
 
+  test("reads a key whole, in however many pieces it comes, and a value beside comments", () => {
+    const content =
+      "<dict><key>La<!-- - -->b<![CDATA[el]]></key><integer><!-- 4 -->5</integer><key/><true/><key>&#x41;&amp;\uf8ff1</key><false/></dict>";
+    expect(readPlist(xml(content))).toEqual({ Label: 5, "": true, "A&\uf8ff1": false });
+  });
+
+  test("reads a key that every object has as one of its own", () => {
+    const value = readPlist(xml("<dict><key>__proto__</key><dict><key>Label</key><string>a</string></dict></dict>"));
+    expect(Object.keys(value)).toEqual(["__proto__"]);
+    expect(value.Label).toBeUndefined();
+  });
+
+  test("what stands in a DOCTYPE or a processing instruction is neither comment nor key", () => {
+    const text = `<?xml version="1.0"?><?a <!-- ?><!DOCTYPE plist SYSTEM "<!--"><plist><dict><key>a</key><true/></dict></plist>`;
+    expect(readPlist(encode(text))).toEqual({ a: true });
+  });
+
+  test.each([128, 200, 20_000, 200_000])("values %d deep in one another are read or refused", (depth) => {
+    const nested = `<dict><key>a</key>${"<array>".repeat(depth)}${"</array>".repeat(depth)}</dict>`;
+    if (depth === 128) expect(readPlist(xml(nested))).toHaveProperty("a");
+    else expect(() => readPlist(xml(nested))).toThrow("its values lie deeper in one another than 128 times");
+  });
+
   test.each([
     ["", "it is neither XML nor binary"],
     ["hello", "it is neither XML nor binary"],
@@ -115,6 +138,13 @@ describe("readPlist", () => {
     ["<plist><dict><key>Label</dict></plist>", "(line 1)"],
     ["<plist>\n<dict>\n<key>Label</key>\n<string>a & b</string></dict></plist>", "line 4 has a bare &"],
     ["<plist><dict><key>Label</key><string>&none;</string></dict></plist>", "line 1 has a bare &"],
+    ["<plist><dict><!-- never", "line 1 begins a comment that does not end"],
+    ["<plist><dict>\n<![CDATA[ never", "line 2 begins a CDATA section that does not end"],
+    ["<plist><!-- a -- b --><dict/></plist>", "line 1 begins a comment with -- in it"],
+    ["<!DOCTYPE plist [<!ENTITY a 'b'>]><plist><dict/></plist>", "line 1 has a DOCTYPE with declarations in it"],
+    ["<plist>\n<!--\n-->\n\n<dict>\n<key>a</key>\n</array></plist>", "(line 6)"],
+    ["<plist><!--\n\n--><dict><![CDATA[\n]]><key>a</key><string>&</string></dict></plist>", "line 4 has a bare &"],
+    ["<plist><dict><key><b>a</b></key><true/></dict></plist>", "it has a <key> with something else than text in it"],
     ["<plist><dict/></plist>trailing", "Extra content"],
     ["<plist><dict><string>value</string></dict></plist>", "Missing key"],
     ["<html><body/></html>", "First element should be <plist>"],
@@ -132,7 +162,7 @@ describe("readPlist", () => {
 
   test("refuses what is no UTF-8, and what is far too large", () => {
     expect(() => readPlist(Uint8Array.of(0x3c, 0xff, 0xff))).toThrow("it is not text in UTF-8");
-    expect(() => readPlist(new Uint8Array(maxBytes + 1))).toThrow("it has more than 4 MB");
+    expect(() => readPlist(new Uint8Array(maxBytes + 1))).toThrow("it has more than 16 MB");
   });
 
   test("never throws anything but a sentence, whatever the bytes", () => {
