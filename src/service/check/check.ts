@@ -1,8 +1,9 @@
 import { basename, dirname, resolve } from "node:path";
 import { UserError } from "../../errors.ts";
 import type { Settings } from "../../settings/options.ts";
-import { readPlist } from "../plist/read.ts";
+import { parsePlist, type Reading } from "../plist/read.ts";
 import type { Dictionary } from "../plist/value.ts";
+import { checkDuplicates } from "./duplicates.ts";
 import { checkFiles } from "./files.ts";
 import { checkIdentity } from "./identity.ts";
 import { type Finding, Inspection, type PlistFile } from "./inspection.ts";
@@ -28,16 +29,18 @@ export interface Examination {
 
 /** Lists all that launchd or this program would reject or misread. Changes nothing. */
 export async function checkPlist(file: PlistFile, machine: Machine = thisMachine): Promise<Examination> {
-  let job: Dictionary;
+  let reading: Reading;
   try {
-    job = readPlist(file.bytes);
+    reading = parsePlist(file.bytes);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const [reason = "", fix = "begin with what --print-plist writes"] = error.message.split("; ");
     const finding: Finding = { severity: "error", key: "file", why: `it is not a property list: ${reason}`, fix };
     return { findings: [finding], job: null, settings: null };
   }
+  const { value: job, duplicates } = reading;
   const inspection = new Inspection(job, file.kind, machine);
+  checkDuplicates(inspection, duplicates);
   checkIdentity(inspection, file);
   checkSettings(inspection);
   checkProgram(inspection);
