@@ -12,6 +12,7 @@ import { type Machine, thisMachine } from "./machine.ts";
 import { checkProgram } from "./program.ts";
 import { checkSettings } from "./settings.ts";
 import { checkSockets } from "./sockets.ts";
+import { checkTakeover } from "./takeover.ts";
 
 export type { Finding } from "./inspection.ts";
 
@@ -46,6 +47,7 @@ export async function checkPlist(file: PlistFile, machine: Machine = thisMachine
   checkProgram(inspection);
   await checkSockets(inspection);
   checkFiles(inspection);
+  checkTakeover(inspection);
   checkLifetime(inspection);
   return { findings: inspection.findings, job, settings: inspection.settings };
 }

@@ -1,8 +1,9 @@
 import { dirname } from "node:path";
 import { quote } from "../../errors.ts";
 import { socketPathDanger } from "../../program/socket-path.ts";
-import { changeable, isHidden, may, stat } from "./access.ts";
+import { isHidden, may, stat } from "./access.ts";
 import type { Inspection } from "./inspection.ts";
+import { runsAsRoot } from "./takeover.ts";
 
 /** The folder that the job works in, its logs, and the path of the program's socket. */
 export function checkFiles(inspection: Inspection): void {
@@ -37,15 +38,6 @@ function checkFolder(inspection: Inspection): void {
   } else if (account !== null && !may(account, "execute", path)) {
     inspection.error(key, `${account.name} may not enter ${path}`, `chmod a+x ${path}, and check the folders above it`);
   }
-  if (inspection.kind === "agent" || account?.uid !== 0) return;
-  const weak = changeable(path);
-  if (weak === null) return;
-  const why = `the job runs as root in ${path}, and ordinary users can change ${weak}`;
-  inspection.error(
-    key,
-    why,
-    `name a UserName, or make ${weak} root's own: sudo chown root ${weak}; sudo chmod go-w ${weak}`,
-  );
 }
 
 /** launchd opens the logs as the job's user, and says nothing when that fails. */
@@ -73,8 +65,9 @@ function checkLog(inspection: Inspection, key: string, path: string): void {
   }
 }
 
-/** A fixed path of the program's socket, as the program itself judges it at its start. */
+/** A fixed path of the program's socket, as the program itself judges it at its start; in a job of root it is an error (takeover.ts). */
 function checkSocketPath(inspection: Inspection, key: string, path: string): void {
+  if (runsAsRoot(inspection)) return;
   const danger = socketPathDanger(path);
   if (danger !== undefined) inspection.note(key, danger.why, danger.fix);
 }
