@@ -2,7 +2,7 @@ import { mkdtempSync, realpathSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { maxSocketPath } from "../address.ts";
 import { reasonOf, UserError } from "../errors.ts";
-import { isWritableByOthers, replaceableFolder } from "../system/permissions.ts";
+import { ancestors, isWritableByOthers, replaceableFolder, sticky } from "../system/permissions.ts";
 
 /** Where everybody's temporary files go; sticky on both systems. */
 const shared = "/tmp";
@@ -69,18 +69,27 @@ export function makeSocketFolder(
 
 /**
  * Why a fixed socket path is not safe and what to do, or undefined: where others may write to its folder they can put a socket
- * of their own at the path, in a sticky folder as long as the program has not, and get its connections.
+ * of their own at the path, in a sticky folder as long as the program has not, and get its connections; where they may write to a
+ * folder above that, and it is not sticky, they can put a whole folder of theirs in its place.
  */
 export function socketPathDanger(path: string): { why: string; fix: string } | undefined {
-  const folder = dirname(path);
+  const weak = sharedFolder(dirname(path));
+  if (weak === undefined) return undefined;
+  return {
+    why: `others may write to ${weak}, so they can put a socket of their own at ${path} and get its connections`,
+    fix: "choose a folder that only the program's user may write to, or leave the path out for a generated one",
+  };
+}
+
+function sharedFolder(folder: string): string | undefined {
   try {
-    if (!isWritableByOthers(statSync(folder))) return undefined;
+    if (isWritableByOthers(statSync(folder))) return folder;
+    return ancestors(realpathSync(folder)).find((above) => {
+      const found = statSync(above);
+      return (found.mode & sticky) === 0 && isWritableByOthers(found);
+    });
   } catch {
     // A folder that is not there yet is the program's to make.
     return undefined;
   }
-  return {
-    why: `others may write to ${folder}, so they can put a socket of their own at ${path} and get its connections`,
-    fix: "choose a folder that only the program's user may write to, or leave the path out for a generated one",
-  };
 }

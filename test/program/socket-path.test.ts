@@ -129,6 +129,16 @@ describe("socketPathDanger", () => {
     });
   });
 
+  test("so is one below a folder that others may write to, but for a sticky one", () => {
+    const [outer, inner] = [join(folder, "outer"), join(folder, "outer/inner")];
+    mkdirSync(inner, { recursive: true, mode: 0o755 });
+    expect(socketPathDanger(join(inner, "socket"))).toBeUndefined();
+    chmodSync(outer, 0o777);
+    expect(socketPathDanger(join(inner, "socket"))?.why).toStartWith(`others may write to ${outer}, so they can put`);
+    chmodSync(outer, 0o1777);
+    expect(socketPathDanger(join(inner, "socket"))).toBeUndefined();
+  });
+
   test("a folder of one's own is none, nor one of the administrators, nor one that is not there", () => {
     for (const mode of [0o700, 0o755, 0o770]) expect(dangerIn(mode)).toBeUndefined();
     expect(socketPathDanger(join(folder, "missing", "socket"))).toBeUndefined();
