@@ -1,12 +1,12 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { reasonOf, UserError } from "../errors.ts";
-import { searchPath } from "../system/path-search.ts";
+import { isExecutableFile, searchPath } from "../system/path-search.ts";
 
 /** execvp(3)'s search, done here so that a failure can be told apart. Throws a UserError. */
 export function findProgram(name: string, path: string | undefined): string {
   if (name.includes("/")) return name;
   const files = searchPath(name, path, process.cwd()).filter(isFile);
-  const found = files.find(isExecutable) ?? files[0];
+  const found = files.find(isExecutableFile) ?? files[0];
   if (found === undefined) {
     throw new UserError(
       `cannot start program \`${name}': it is not in PATH (${path ?? "not set"}); write its whole path`,
@@ -35,15 +35,6 @@ export function startError(name: string, path: string, reason: string): UserErro
 function isFile(path: string): boolean {
   try {
     return statSync(path).isFile();
-  } catch {
-    return false;
-  }
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
   } catch {
     return false;
   }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { ProgramCommand } from "../settings/command-line.ts";
-import { searchPath } from "../system/path-search.ts";
+import { isExecutableFile, searchPath } from "../system/path-search.ts";
 import type { ServiceDescription } from "./description.ts";
 import { neededExitTimeout } from "./exit-timeout.ts";
 import type { Dictionary } from "./plist/value.ts";
@@ -39,7 +39,7 @@ export function jobOf(service: ServiceDescription, { folder, self }: Origin): Di
  */
 export function ownPath(argv0: string, path: string | undefined, folder: string): string {
   if (argv0.includes("/")) return resolve(folder, argv0);
-  return searchPath(argv0, path, folder).find((candidate) => existsSync(candidate)) ?? process.execPath;
+  return searchPath(argv0, path, folder).find(isExecutableFile) ?? process.execPath;
 }
 
 function programArguments({ program, loginShell }: ServiceDescription, origin: Origin): string[] {

@@ -1,3 +1,4 @@
+import { accessSync, constants, statSync } from "node:fs";
 import { resolve } from "node:path";
 
 /** PATH where nobody has set one: launchd's for its jobs, and execvp(3)'s (_PATH_STDPATH of macOS's paths.h). */
@@ -9,4 +10,14 @@ export const standardPath = "/usr/bin:/bin:/usr/sbin:/sbin";
  */
 export function searchPath(name: string, path: string | undefined, folder: string): string[] {
   return (path ?? standardPath).split(":").map((entry) => resolve(folder, entry, name));
+}
+
+/** Whether it is a file that this user may execute. */
+export function isExecutableFile(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -84,6 +84,7 @@ describe("ownPath", () => {
     await mkdir(join(folder, "cellar"));
     await mkdir(join(folder, "sbin"));
     await Bun.write(join(folder, "cellar/launch_socket_server"), "");
+    await chmod(join(folder, "cellar/launch_socket_server"), 0o755);
     await symlink("../cellar/launch_socket_server", join(folder, "sbin/launch_socket_server"));
   });
   afterEach(() => rm(folder, { recursive: true }));
@@ -93,6 +94,13 @@ describe("ownPath", () => {
       join(folder, "sbin/launch_socket_server"),
     );
     expect(ownPath("launch_socket_server", "sbin", folder)).toBe(join(folder, "sbin/launch_socket_server"));
+  });
+
+  test("is that of a file that can be executed, as a shell looks for it", async () => {
+    for (const name of ["data", "folders/launch_socket_server"]) await mkdir(join(folder, name), { recursive: true });
+    await Bun.write(join(folder, "data/launch_socket_server"), "a note");
+    const path = `${folder}/data:${folder}/folders:${folder}/sbin`;
+    expect(ownPath("launch_socket_server", path, "/")).toBe(join(folder, "sbin/launch_socket_server"));
   });
 
   test("is absolute when it was called by a path", () => {
