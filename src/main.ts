@@ -4,6 +4,7 @@ import { help, parseCommandLine, usage } from "./cli.ts";
 import { UserError } from "./errors.ts";
 import { launch } from "./launcher.ts";
 import { log } from "./log.ts";
+import { print } from "./output.ts";
 import { type Caller, runService } from "./service/service.ts";
 import { hasLaunchd } from "./system/platform.ts";
 
@@ -14,15 +15,15 @@ async function main(): Promise<number> {
       console.error(usage(process.argv0));
       return 1;
     case "help":
-      console.log(await help());
+      print(await help());
       return 0;
     case "version":
-      console.log(version);
+      print(version);
       return 0;
     case "run":
       return launch(command.program, command.settings, process.env);
     default:
-      return runService(command, caller(), console.log);
+      return runService(command, caller(), print);
   }
 }
 
