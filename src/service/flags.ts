@@ -43,7 +43,7 @@ export const serviceFlags = {
     flag: "env",
     value: "name=value",
     repeatable: "flag",
-    help: "A variable of the program's environment.",
+    help: "A variable of the program's environment. Every user of the machine may read it in the property list and in launchctl print: let the server read secrets from a file of mode 0600.",
   },
   onDemand: { flag: "on-demand", help: "Start with the first connection, not at once." },
   keepRunning: {

@@ -10,6 +10,7 @@ import { type Finding, Inspection, type PlistFile } from "./inspection.ts";
 import { checkLifetime } from "./lifetime.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { checkProgram } from "./program.ts";
+import { checkSecrets } from "./secrets.ts";
 import { checkSettings } from "./settings.ts";
 import { checkSockets } from "./sockets.ts";
 import { checkTakeover } from "./takeover.ts";
@@ -44,6 +45,7 @@ export async function checkPlist(file: PlistFile, machine: Machine = thisMachine
   checkDuplicates(inspection, duplicates);
   checkIdentity(inspection, file);
   checkSettings(inspection);
+  checkSecrets(inspection);
   checkProgram(inspection);
   await checkSockets(inspection);
   checkFiles(inspection);
