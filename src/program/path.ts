@@ -1,6 +1,8 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { reasonOf, UserError } from "../errors.ts";
 import { isExecutableFile, searchPath } from "../system/path-search.ts";
+import { platform } from "../system/platform.ts";
+import { explainProtection, protectedFolder } from "../system/privacy.ts";
 
 /** execvp(3)'s search, done here so that a failure can be told apart. Throws a UserError. */
 export function findProgram(name: string, path: string | undefined): string {
@@ -40,14 +42,20 @@ function isFile(path: string): boolean {
   }
 }
 
+function denied(path: string): string {
+  return `permission denied; check that ${path} may be executed by this user`;
+}
+
 function explain(reason: string, path: string): string {
   switch (reason) {
     case "ENOENT":
     case "ENOTDIR":
       return "there is no such file, or no interpreter for it; check the path";
-    case "EACCES":
     case "EPERM":
-      return `permission denied; check that ${path} may be executed by this user`;
+      if (platform === "macos" && protectedFolder(path) !== null) return explainProtection(path);
+      return denied(path);
+    case "EACCES":
+      return denied(path);
     case "ENOEXEC":
       return "it is not a program; a script needs a first line like #!/bin/sh";
     default:

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import type { Socket, SocketHandler } from "bun";
 import { type Address, formatAddress, lookUpHost } from "../address.ts";
 import { platform } from "../system/platform.ts";
+import { explainProtection, protectedFolder } from "../system/privacy.ts";
 import { encodeAddress, type SocketName } from "../system/sockaddr.ts";
 import { connectUnix } from "../system/sockets.ts";
 
@@ -88,8 +89,10 @@ export function explainFailure(reason: string, target: Address, system = platfor
       return mayBeBusy(reason, target, system)
         ? `nothing listens at ${place}, or its queue is full; check that the program accepts connections there`
         : `nothing listens at ${place}; check that the program does`;
-    case "EACCES":
     case "EPERM":
+      if (system === "macos" && protectedFolder(place) !== null) return explainProtection(place);
+      return `permission denied at ${place}; check the owner and mode of the socket and its folders`;
+    case "EACCES":
       return `permission denied at ${place}; check the owner and mode of the socket and its folders`;
     case "ENOTSOCK":
       return `${place} is not a socket; check the path`;
@@ -98,6 +101,9 @@ export function explainFailure(reason: string, target: Address, system = platfor
     case "ENETDOWN":
     case "ENETUNREACH":
     case "EHOSTUNREACH":
+      // Local Network privacy (Apple's TN3179).
+      if (system === "macos" && reason === "EHOSTUNREACH")
+        return `the network does not lead to ${place} (${reason}); check the address, and since macOS 15, for an agent, System Settings, Privacy & Security, Local Network`;
       return `the network does not lead to ${place} (${reason}); check the address and the network`;
     default:
       return reason in shortages

@@ -1,8 +1,10 @@
 import type { Stats } from "node:fs";
+import { resolve } from "node:path";
 import { formatAddress } from "../address.ts";
 import { reasonOf, UserError } from "../errors.ts";
 import { log } from "../log.ts";
-import { hasLaunchd } from "../system/platform.ts";
+import { hasLaunchd, platform } from "../system/platform.ts";
+import { protectedFolder } from "../system/privacy.ts";
 import { checkPlist, type Examination, kindOf } from "./check/check.ts";
 import { own } from "./check/inspection.ts";
 import { thisMachine } from "./check/machine.ts";
@@ -59,7 +61,7 @@ async function runCheck(
   try {
     opened = readPlistFile(file);
   } catch (error) {
-    log.error(`cannot check ${file}: ${explain(error)}`);
+    log.error(`cannot check ${file}: ${explain(error, file)}`);
     return 2;
   }
   const { findings } = await checkPlist({ path: file, ...opened, kind: kindOf(file) }, machine);
@@ -126,7 +128,7 @@ function readSource(
   try {
     return { bytes: readPlistFile(source.file).bytes, path: source.file };
   } catch (error) {
-    throw new UserError(`cannot install ${source.file}: ${explain(error)}`);
+    throw new UserError(`cannot install ${source.file}: ${explain(error, source.file)}`);
   }
 }
 
@@ -155,13 +157,18 @@ function interruption(): AbortSignal {
   return interrupted.signal;
 }
 
-function explain(error: unknown): string {
+function explain(error: unknown, path: string): string {
   const reason = reasonOf(error);
   switch (reason) {
     case "ENOENT":
       return "there is no such file; check the path";
-    case "EACCES":
     case "EPERM":
+      // sudo does not help: the permission is the terminal's.
+      if (platform === "macos" && protectedFolder(resolve(path)) !== null) {
+        return `macOS keeps this terminal out of ${protectedFolder(resolve(path))}; allow it in System Settings, Privacy & Security, Files and Folders, or copy the file elsewhere`;
+      }
+      return "permission denied; check who may read it, or use sudo";
+    case "EACCES":
       return "permission denied; check who may read it, or use sudo";
     case "EISDIR":
       return "it is a folder; name the file in it";

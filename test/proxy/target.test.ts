@@ -33,6 +33,21 @@ test.each([
   expect(explainFailure(reason, { kind: "unix", path: "/tmp/web.sock" }, "linux")).toMatch(sentence);
 });
 
+test("what macOS keeps a job from is said, and what to do", () => {
+  const lan = { kind: "tcp" as const, host: "192.168.0.7", port: 80 };
+  expect(explainFailure("EHOSTUNREACH", lan, "macos")).toBe(
+    "the network does not lead to 192.168.0.7:80 (EHOSTUNREACH); check the address, and since macOS 15, for an agent, System Settings, Privacy & Security, Local Network",
+  );
+  expect(explainFailure("EHOSTUNREACH", lan, "linux")).toBe(
+    "the network does not lead to 192.168.0.7:80 (EHOSTUNREACH); check the address and the network",
+  );
+  const path = "/Users/sam/Documents/web/socket";
+  expect(explainFailure("EPERM", { kind: "unix", path }, "macos")).toBe(
+    `macOS keeps background jobs out of /Users/sam/Documents, where ${path} is; move it elsewhere, or give the job Full Disk Access`,
+  );
+  expect(explainFailure("EPERM", { kind: "unix", path }, "linux")).toStartWith("permission denied at");
+});
+
 test("a full queue is not taken for a program that does not listen, nor the other way round where that cannot be told", () => {
   const unix = { kind: "unix" as const, path: "/tmp/web.sock" };
   const tcp = { kind: "tcp" as const, host: "127.0.0.1", port: 80 };

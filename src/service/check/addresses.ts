@@ -5,7 +5,7 @@ import { findOwnListener } from "../../proxy/forwarding-loop.ts";
 import { canonicalHost, isLoopback } from "../../system/ip.ts";
 import { platform } from "../../system/platform.ts";
 import type { Dictionary } from "../plist/value.ts";
-import type { Inspection } from "./inspection.ts";
+import { type Inspection, own } from "./inspection.ts";
 
 /** An address that launchd binds for an entry. */
 export interface Bound {
@@ -28,7 +28,7 @@ export async function checkNode(inspection: Inspection, key: string, entry: Dict
     inspection.note(
       path,
       "it is missing, so that the port is open to the whole network",
-      "add 127.0.0.1 if it need not be",
+      `add 127.0.0.1 if it need not be, or ${firewallAdvice(inspection)}`,
     );
     return ["0.0.0.0", "::"].filter(ofFamily);
   }
@@ -48,9 +48,22 @@ export async function checkNode(inspection: Inspection, key: string, entry: Dict
     const why = `${which} is not an address of this machine, so that launchd cannot bind it`;
     inspection.error(path, why, "write one of its own, or 127.0.0.1");
   } else if (here.some((address) => wildcards.includes(canonicalHost(address)))) {
-    inspection.note(path, "the port is open to the whole network", "write 127.0.0.1 if it need not be");
+    inspection.note(
+      path,
+      "the port is open to the whole network",
+      `write 127.0.0.1 if it need not be, or ${firewallAdvice(inspection)}`,
+    );
   }
   return here;
+}
+
+/** The application firewall, where it is on, asks whether a program may accept connections; a new version is a new program to it. */
+function firewallAdvice({ job, settings, program }: Inspection): string {
+  const words = own(job, "ProgramArguments");
+  const ours = own(job, "Program") ?? (Array.isArray(words) ? words[0] : undefined);
+  const accepts = settings?.passSockets ? program?.[0] : ours;
+  const tool = "/usr/libexec/ApplicationFirewall/socketfilterfw";
+  return `have the firewall let it in, which asks again after each upgrade: sudo ${tool} --unblockapp ${String(accepts ?? "PROGRAM")}`;
 }
 
 /** launchd binds the first of two equal addresses, and the other not. */

@@ -9,6 +9,7 @@ import { checkIdentity } from "./identity.ts";
 import { type Finding, Inspection, type PlistFile } from "./inspection.ts";
 import { checkLifetime } from "./lifetime.ts";
 import { type Machine, thisMachine } from "./machine.ts";
+import { checkMacos } from "./macos.ts";
 import { checkProgram } from "./program.ts";
 import { checkSecrets } from "./secrets.ts";
 import { checkSettings } from "./settings.ts";
@@ -50,6 +51,7 @@ export async function checkPlist(file: PlistFile, machine: Machine = thisMachine
   await checkSockets(inspection);
   checkFiles(inspection);
   checkTakeover(inspection);
+  checkMacos(inspection);
   checkLifetime(inspection);
   return { findings: inspection.findings, job, settings: inspection.settings };
 }
