@@ -1,31 +1,23 @@
 /** Out of local ports: clients wait until one is free. In a network namespace of its own, which has only a few (needs root and iproute2). */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { type Client, order } from "../support/client.ts";
 import { Command } from "../support/command.ts";
 import { backendCommand } from "../support/faulty-backend.ts";
+import { FewPorts } from "../support/few-ports.ts";
 import { start } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
 
 const ports = 12;
-const able = process.platform === "linux" && process.getuid?.() === 0 && Bun.which("ip") !== null;
-const namespace = `lss-ports-${process.pid}`;
-const inside = ["ip", "netns", "exec", namespace];
 
-describe.skipIf(!able)("out of local ports", () => {
-  beforeAll(async () => {
-    await Bun.$`ip netns add ${namespace}`;
-    await Bun.$`${inside} ip link set lo up`;
-    await Bun.$`${inside} sysctl -qw ${`net.ipv4.ip_local_port_range=40000 ${40_000 + ports - 1}`}`;
-  });
-  afterAll(async () => {
-    await Bun.$`ip netns del ${namespace}`.nothrow();
-  });
-
-  test("clients wait for a port, nobody is refused, and one warning says what is missing", async () => {
-    await using _backend = new Command([...inside, ...backendCommand, "127.0.0.1:8000"]);
+test.skipIf(!FewPorts.possible)(
+  "out of local ports, clients wait for one, nobody is refused, and one warning says what is missing",
+  async () => {
+    await using space = await FewPorts.start(ports);
+    const { through } = space;
+    await using _backend = new Command([...through, ...backendCommand, "127.0.0.1:8000"]);
     using place = freeTarget("unix");
-    await using daemon = start(["--listen", place.name, "--tcp-address", "127.0.0.1:8000", "-"], { through: inside });
+    await using daemon = start(["--listen", place.name, "--tcp-address", "127.0.0.1:8000", "-"], { through });
     await daemon.serves();
     const clients: Client[] = [];
     for (let index = 0; index < 4 * ports; index++) {
@@ -43,5 +35,6 @@ describe.skipIf(!able)("out of local ports", () => {
     expect(clients.map(({ differsAt }) => differsAt)).toEqual(new Array(clients.length).fill(null));
     await daemon.logged(/the program accepts connections at 127\.0\.0\.1:8000 after/);
     expect(daemon.stderr).not.toContain("error connecting");
-  }, 60_000);
-});
+  },
+  60_000,
+);

@@ -17,6 +17,8 @@ export class Client implements Disposable {
   state: "open" | "ended" | "closed" | "reset" = "open";
   /** Where the answer differs from the test stream; null as long as it does not. */
   differsAt: number | null = null;
+  /** Its system has told it that not all of its data was taken: by an error, or by a write that fails. */
+  refused = false;
   #unsent: Uint8Array = new Uint8Array();
   socket!: Socket<undefined>;
 
@@ -36,6 +38,7 @@ export class Client implements Disposable {
           if (client.state === "open") client.state = "ended";
         },
         close: (_, error) => {
+          if (error !== undefined) client.refused = true;
           // A reset behind the end of data is Linux's way of closing a socket that was written to afterwards.
           if (client.state === "open") client.state = error === undefined ? "closed" : "reset";
         },
@@ -115,5 +118,6 @@ export class Client implements Disposable {
     if (this.#unsent.length === 0) return;
     const count = this.socket.write(this.#unsent);
     if (count > 0) this.#unsent = this.#unsent.subarray(count);
+    else if (count < 0) this.refused = true;
   }
 }
