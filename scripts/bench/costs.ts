@@ -89,7 +89,7 @@ export async function measureActivation(argv: string[]): Promise<number> {
 /** Milliseconds from starting a contender that binds directly to the first byte that a client gets through it. */
 export async function measureStart(contender: Contender, target: Target, folder: string): Promise<number> {
   const port = freePort();
-  const { argv, env } = await contender.command(port, target, folder);
+  const { argv, env } = await contender.command({ kind: "tcp", port }, target, folder);
   const start = performance.now();
   const child = Bun.spawn(argv, {
     env: { ...process.env, ...env },

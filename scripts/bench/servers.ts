@@ -28,7 +28,7 @@ export function makeFolder(): Promise<string> {
 /** Starts a contender in front of `target`; resolves when it accepts connections. */
 export async function startContender(contender: Contender, target: Target, folder: string): Promise<Running> {
   const port = freePort();
-  const { argv, env } = await contender.command(port, target, folder);
+  const { argv, env } = await contender.command({ kind: "tcp", port }, target, folder);
   return startServer(argv, port, folder, env);
 }
 

@@ -1,23 +1,13 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { Comparison, need, run } from "./comparison.ts";
 
 const rounds = 100;
 const length = 40_000_000;
 const body = "too large\n".repeat(10_000);
 
-/** Sends all that it has before it reads, as http.client does. */
-const pythonClient = `
-import http.client, sys
-port, rounds, length = map(int, sys.argv[1:])
-upload = bytes(length)
-for _ in range(rounds):
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("PUT", "/", upload)
-    response = connection.getresponse()
-    print(response.status, len(response.read()))
-    connection.close()
-`;
+const pythonClient = join(import.meta.dir, "../support/put-client.py");
 
 /** Reads and writes at the same time. */
 const nodeClient = `
@@ -73,7 +63,7 @@ test("a server that answers 413 and closes at once: curl, http.client and Node r
     const curl = [need("curl", "curl"), "-sS", "-H", "Expect:", "-w", format, "-X", "PUT", "--data-binary", `@${file}`];
     expect(lines((await run([...curl, ...urls])).stdout)).toEqual(expected);
 
-    const python = await run([need("python3", "python3"), "-c", pythonClient, ...numbers]);
+    const python = await run([need("python3", "python3"), pythonClient, ...numbers]);
     expect([lines(python.stdout), python.stderr]).toEqual([expected, ""]);
 
     const node = await run([need("node", "nodejs"), "-e", nodeClient, ...numbers]);
