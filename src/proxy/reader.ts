@@ -71,7 +71,7 @@ export class Reader {
 
   /** The sink has not taken everything: it is behind. */
   sinkIsBehind(): void {
-    this.#receiveBuffer?.clientIsBehind(this.socket.inbound.received);
+    this.#receiveBuffer?.clientIsBehind();
     this.pause();
   }
 

@@ -9,10 +9,12 @@ const limited = 128 * 1024;
  * What may be on its way from a backend that is not near: a round trip moves no more than this, and with 128 KB and 50 ms that
  * was an eleventh of what HAProxy moves.
  */
-const grown = 4 * 1024 * 1024;
-/** How many connections may have so much at a time: 64 MiB in all. */
-const mostGrown = 16;
-/** Bytes that a client has to take without once being behind before its backend's buffer grows. */
+const grown = 2 * 1024 * 1024;
+/** How many connections may have so much at a time. Linux doubles what it is asked for (socket(7)): 60 MiB in all. */
+const mostGrown = 15;
+/** Milliseconds for which a client may be behind without having to prove itself anew: the buffer of a Unix socket is soon full. */
+const moment = 50;
+/** Bytes that a client has to take without being behind before its backend's buffer grows. */
 const proof = 512 * 1024;
 
 let grownNow = 0;
@@ -23,6 +25,8 @@ export class ReceiveBuffer {
   #size: "free" | "limited" | "grown" = "free";
   /** How much had come when the client was behind for the last time. */
   #takenSince = 0;
+  /** Since when it is behind, on the clock of performance.now(). */
+  #behindSince: number | null = null;
 
   constructor(
     readonly kernel: Kernel,
@@ -37,14 +41,17 @@ export class ReceiveBuffer {
     this.#resize(fd, "limited");
   }
 
-  /** The client does not take everything at once, `received` bytes have come. What has grown stays so: a moment says little. */
-  clientIsBehind(received: number): void {
-    this.#takenSince = received;
+  /** The client does not take everything at once. What has grown stays so. */
+  clientIsBehind(): void {
+    this.#behindSince ??= performance.now();
   }
 
   /** The client has taken everything so far, of `received` bytes: grows where that is due. */
   taken(fd: number, received: number): void {
-    if (this.#size !== "limited" || this.near || received - this.#takenSince < proof) return;
+    if (this.#size !== "limited" || this.near) return;
+    if (this.#behindSince !== null && performance.now() - this.#behindSince > moment) this.#takenSince = received;
+    this.#behindSince = null;
+    if (received - this.#takenSince < proof) return;
     if (grownNow >= mostGrown) return;
     grownNow++;
     this.#resize(fd, "grown");

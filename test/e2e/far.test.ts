@@ -29,7 +29,8 @@ async function farBackend(link: DelayedLink): Promise<{ backend: Command; addres
   return { backend, address };
 }
 
-describe.skipIf(DelayedLink.missing !== null)("far away", () => {
+// Speed under the loader means nothing.
+describe.skipIf(DelayedLink.missing !== null || programUnderTest.platform === "macos")("far away", () => {
   test("a download is nearly as fast as without the program, and far faster than 128 KB a round trip", async () => {
     await using link = await DelayedLink.start({ rtt: 50 });
     const { backend, address } = await farBackend(link);
@@ -52,7 +53,7 @@ describe.skipIf(DelayedLink.missing !== null)("far away", () => {
     expect(relayed).toBeLessThan(Math.max(2.5 * direct, 6));
   }, 120_000);
 
-  test("twenty fast clients that stop reading hold no more than the sixteen grown buffers may", async () => {
+  test("twenty fast clients that stop reading hold no more than the grown buffers may", async () => {
     await using link = await DelayedLink.start({ rtt: 20 });
     const { backend } = await farBackend(link);
     await using _backend = backend;

@@ -1,13 +1,15 @@
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, jest, test } from "bun:test";
 import type { Kernel } from "../../src/proxy/kernel.ts";
 import { ReceiveBuffer } from "../../src/proxy/receive-buffer.ts";
 
 const small = 128 * 1024;
-const large = 4 * 1024 * 1024;
+const large = 2 * 1024 * 1024;
 const proof = 512 * 1024;
 
 const made: ReceiveBuffer[] = [];
+beforeEach(() => void jest.useFakeTimers());
 afterEach(() => {
+  jest.useRealTimers();
   for (const buffer of made.splice(0)) buffer.release();
 });
 
@@ -31,13 +33,19 @@ test("it is limited once, and grows when a client has taken half a megabyte with
   expect(sizes).toEqual([small, large]);
 });
 
-test("a client that was behind has to prove itself anew; what has grown stays so", () => {
+test("a client that was behind for more than a moment has to prove itself anew; what has grown stays so", () => {
   const { buffer, sizes } = limited();
-  buffer.clientIsBehind(600_000);
+  buffer.clientIsBehind();
+  jest.advanceTimersByTime(60);
+  buffer.taken(3, 600_000);
   buffer.taken(3, 600_000 + proof - 1);
   expect(sizes).toEqual([small]);
+  buffer.clientIsBehind();
+  jest.advanceTimersByTime(40);
   buffer.taken(3, 600_000 + proof);
-  buffer.clientIsBehind(2_000_000);
+  buffer.clientIsBehind();
+  jest.advanceTimersByTime(1_000);
+  buffer.taken(3, 2_000_000);
   expect(sizes).toEqual([small, large]);
 });
 
@@ -47,15 +55,14 @@ test("it never grows for a backend on this machine", () => {
   expect(sizes).toEqual([small]);
 });
 
-test("sixteen have grown at a time, until they are closed", () => {
-  const all = Array.from({ length: 17 }, () => limited());
+test("fifteen have grown at a time, until they are closed", () => {
+  const all = Array.from({ length: 16 }, () => limited());
   for (const { buffer } of all) buffer.taken(3, 100_000 + proof);
   const grown = () => all.filter(({ sizes }) => sizes.includes(large)).length;
-  expect(grown()).toBe(16);
-  all[0]?.buffer.clientIsBehind(10_000_000);
-  all[16]?.buffer.taken(3, 100_000 + proof);
-  expect(grown()).toBe(16);
+  expect(grown()).toBe(15);
+  all[15]?.buffer.taken(3, 100_000 + proof);
+  expect(grown()).toBe(15);
   all[0]?.buffer.release();
-  all[16]?.buffer.taken(3, 100_000 + proof);
-  expect(grown()).toBe(17);
+  all[15]?.buffer.taken(3, 100_000 + proof);
+  expect(grown()).toBe(16);
 });

@@ -226,7 +226,12 @@ describe("the settings", () => {
 
   test("a program's own variables are its own", async () => {
     expect(
-      await set({ LAUNCH_DARKLY_COLOUR: "x", BUN_OPTIONS: "--smol", BUN_JSC_useJIT: "0", LAUNCH_DAEMON_IDLE_TIMEOUT: "" }),
+      await set({
+        LAUNCH_DARKLY_COLOUR: "x",
+        BUN_OPTIONS: "--smol",
+        BUN_JSC_useJIT: "0",
+        LAUNCH_DAEMON_IDLE_TIMEOUT: "",
+      }),
     ).toEqual([]);
   });
 
