@@ -110,7 +110,9 @@ export class Reader {
   #limitBuffer(): void {
     const { peer, inbound } = this.socket;
     if (peer === null) return;
-    const near = isLoopback(canonicalHost(peer.remoteAddress));
+    // Bun's own declaration does not say that it is missing for a peer that has gone: then little more will come.
+    const { remoteAddress } = peer;
+    const near = remoteAddress === undefined || isLoopback(canonicalHost(remoteAddress));
     this.#receiveBuffer = new ReceiveBuffer(this.kernel, near);
     this.#receiveBuffer.limit(peer.fd, inbound.received);
   }

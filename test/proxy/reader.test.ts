@@ -189,4 +189,13 @@ describe("with scripted peers", () => {
     expect(it.client.closed || it.backend.closed).toBe(true);
     it.connection.close("stopped");
   });
+
+  test("much data of a TCP server that has gone already is handed over: it has no address any more", () => {
+    const it = connectionOf();
+    it.backendPeer.remoteAddress = undefined;
+    it.backendPeer.data(100_000);
+    it.backendPeer.close();
+    expect([it.clientPeer.written, it.backendPeer.receiveBuffers]).toEqual([100_000, [128 * 1024]]);
+    it.connection.close("stopped");
+  });
 });

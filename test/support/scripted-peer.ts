@@ -13,7 +13,7 @@ import { byteAt, bytesFrom } from "./stream.ts";
  */
 export class ScriptedPeer implements Peer {
   static #descriptors = 1_000;
-  remoteAddress = "127.0.0.1";
+  remoteAddress: string | undefined = "127.0.0.1";
   readonly fd = ScriptedPeer.#descriptors++;
   /** Everything asked of this peer, in order, without the writes. */
   readonly calls: string[] = [];
