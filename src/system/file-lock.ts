@@ -27,7 +27,7 @@ export function lockFile(path: string): FileLock | null {
         closeSync(fd);
         return null;
       }
-      // Who released it between our open and our lock has removed it: what we hold is no file that another would find.
+      // Who released it between our open and our lock has removed it: nobody else would find the file that we hold.
       if (isFileAt(path, file)) return { fd, release: releaseOnce(path, fd, file) };
     } catch (error) {
       closeSync(fd);
