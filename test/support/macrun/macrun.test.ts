@@ -29,6 +29,13 @@ async function run(command: string[], env: Record<string, string> = {}, descript
   return { code: child.exitCode, signal: child.signalCode, stdout, stderr };
 }
 
+test("the names that are glibc's too are in strcmp(3)'s order, in which they are looked up", async () => {
+  const file = await Bun.file(join(import.meta.dir, "glibc-symbols.h")).text();
+  const lines = Array.from(file.matchAll(/^"\w+"/gm), String);
+  expect(lines.length).toBeGreaterThan(100);
+  expect(lines).toEqual(lines.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
+});
+
 /** Runs a script inside Bun for macOS. */
 const evaluate = (script: string, env?: Record<string, string>) => run([bun, "-e", script], env);
 
