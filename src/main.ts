@@ -1,11 +1,13 @@
 import "./system/platform.ts";
+import { homedir } from "node:os";
 import { version } from "../package.json";
 import { help, parseCommandLine, usage } from "./cli.ts";
 import { UserError } from "./errors.ts";
 import { launch } from "./launcher.ts";
 import { log } from "./log.ts";
-import { print } from "./output.ts";
-import { type Caller, runService } from "./service/service.ts";
+import { print, tell } from "./output.ts";
+import type { Caller } from "./service/caller/caller.ts";
+import { runService } from "./service/service.ts";
 import { hasLaunchd } from "./system/platform.ts";
 
 async function main(): Promise<number> {
@@ -23,7 +25,7 @@ async function main(): Promise<number> {
     case "run":
       return launch(command.program, command.settings, process.env);
     default:
-      return runService(command, caller(), print);
+      return runService(command, caller(), { print, tell });
   }
 }
 
@@ -32,7 +34,10 @@ function caller(): Caller {
     argv0: process.argv0,
     environment: process.env,
     folder: process.cwd(),
+    // Of itself homedir() knows the account's folder alone: the Bun inside looks no variable up (scripts/deaf-runtime.ts).
+    home: process.env.HOME || homedir(),
     uid: process.geteuid?.() ?? 0,
+    jobsRunHere: hasLaunchd,
     colour: process.stdout.isTTY && !process.env.NO_COLOR,
   };
 }

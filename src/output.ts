@@ -7,15 +7,24 @@ import { constants, libc } from "./system/libc.ts";
  * written.
  */
 export function print(text: string): void {
+  write(1, text, "cannot write to stdout what was asked for");
+}
+
+/** The same on stderr, for what is said beside a result. */
+export function tell(text: string): void {
+  write(2, text, "cannot write to stderr what goes with the result");
+}
+
+function write(fd: 1 | 2, text: string, failure: string): void {
   const bytes = Buffer.from(`${text}\n`);
   for (let sent = 0; sent < bytes.length; ) {
     try {
-      sent += writeSync(1, bytes, sent);
+      sent += writeSync(fd, bytes, sent);
     } catch (error) {
       const reason = reasonOf(error);
       // Somebody else has made the pipe or terminal non-blocking.
-      if (reason === "EAGAIN") libc.poll(new Int16Array([1, 0, constants.POLLOUT, 0]), 1, -1);
-      else if (reason !== "EINTR") throw new UserError(`cannot write to stdout what was asked for: ${explain(reason)}`);
+      if (reason === "EAGAIN") libc.poll(new Int16Array([fd, 0, constants.POLLOUT, 0]), 1, -1);
+      else if (reason !== "EINTR") throw new UserError(`${failure}: ${explain(reason)}`);
     }
   }
 }

@@ -6,7 +6,7 @@ import { type ServiceFlagName, type ServiceFlags, serviceFlags } from "./flags.t
 /** What a command line asks for that concerns property lists. */
 export type ServiceCommand =
   | { kind: "print-plist"; service: ServiceDescription }
-  | { kind: "check-plist"; file: string; json: boolean }
+  | { kind: "check-plist"; files: string[]; json: boolean; portable: boolean }
   | { kind: "install"; source: { file: string } | { service: ServiceDescription }; replace: boolean; dryRun: boolean }
   | { kind: "uninstall"; label: string; dryRun: boolean };
 
@@ -17,6 +17,8 @@ const verbs = ["printPlist", "checkPlist", "install", "uninstall"] as const;
 const describing: ServiceFlagName[] = [
   "port",
   "address",
+  "listenPath",
+  "listenMode",
   "user",
   "group",
   "log",
@@ -54,9 +56,14 @@ export function readServiceCommand(flags: ServiceFlags & Flags, rest: string[]):
       refuseOthers(given, [verb, ...describing]);
       return { kind: "print-plist", service: describeService(subject, flags, rest) };
     case "checkPlist":
-      refuseOthers(given, [verb, "json"]);
-      refuseDescription(verb, flags, rest);
-      return { kind: "check-plist", file: subject, json: flags.json !== undefined };
+      refuseOthers(given, [verb, "json", "portable"]);
+      refuseDescription(verb, flags, []);
+      return {
+        kind: "check-plist",
+        files: [subject, ...rest.map(parseFile)],
+        json: flags.json !== undefined,
+        portable: flags.portable !== undefined,
+      };
     case "install":
       if (subject.includes("/") || subject.endsWith(".plist")) {
         refuseOthers(given, [verb, "replace", "dryRun"]);
@@ -76,6 +83,12 @@ function refuseOthers(given: ServiceFlagName[], allowed: ServiceFlagName[]): voi
   const other = given.find((name) => !allowed.includes(name));
   const verb = allowed[0];
   if (other && verb) throw new UserError(`cannot use ${spell(other)} with ${spell(verb)}: leave it out`);
+}
+
+/** Flags stand before the files, as they do before a program. */
+function parseFile(text: string): string {
+  if (!text.startsWith("--")) return text;
+  throw new UserError(`cannot use ${text} after the files: write it before --check-plist`);
 }
 
 /** A file says everything already. */

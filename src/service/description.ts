@@ -1,20 +1,20 @@
-import { isIP } from "node:net";
-import { parsePort, parseTcpAddress } from "../address.ts";
 import { quote, UserError } from "../errors.ts";
 import { type ProgramCommand, readCommandLine, refuseMissingTargets } from "../settings/command-line.ts";
-import { defaultSocketNames, type Flags, type OptionName, options, type Settings } from "../settings/options.ts";
-import { socketNamesOf } from "../settings/routes.ts";
+import { type Flags, type OptionName, options, type Settings } from "../settings/options.ts";
 import { variableProblem } from "./check/settings.ts";
 import { type ServiceFlags, serviceFlags } from "./flags.ts";
+import { describeSockets, equalPorts, type SocketDescription } from "./sockets.ts";
 
 /** A service as its property list is to describe it; every value has been checked. */
 export interface ServiceDescription {
   label: string;
-  /** By the key under Sockets: host (an IP address or a name) and port (a number or a service's name). */
-  sockets: Map<string, { host: string; port: string }[]>;
+  /** By the key under Sockets. */
+  sockets: Map<string, SocketDescription[]>;
   user: string | undefined;
   group: string | undefined;
   log: string | undefined;
+  /** Where the program starts; launchd's `/` where there is none. */
+  workingDirectory: string | undefined;
   environment: Map<string, string>;
   /** The settings that no variable can hold, as flags. */
   flags: string[];
@@ -23,6 +23,8 @@ export interface ServiceDescription {
   program: ProgramCommand | null;
   loginShell: boolean;
   start: "on-demand" | "keep-running";
+  /** What may surprise who wrote the flags: sentences. */
+  notes: string[];
 }
 
 /**
@@ -60,6 +62,7 @@ export function describeService(label: string, flags: ServiceFlags & Flags, rest
     user: one("user", flags),
     group: one("group", flags),
     log: one("log", flags),
+    workingDirectory: undefined,
     environment,
     flags: Object.entries(settingFlags).flatMap(([name, texts]) =>
       texts.map((text) => `--${options[name as OptionName].flag}=${text}`),
@@ -72,6 +75,7 @@ export function describeService(label: string, flags: ServiceFlags & Flags, rest
       flags.onDemand || (!flags.keepRunning && settings.exitIdleTime !== Number.POSITIVE_INFINITY)
         ? "on-demand"
         : "keep-running",
+    notes: equalPorts(flags).map((text) => `${text} is given twice, and launchd binds it once; leave one of them out`),
   };
 }
 
@@ -121,43 +125,6 @@ function placeSettings(given: Flags): {
   return { environment, flags };
 }
 
-function describeSockets(flags: ServiceFlags, settings: Settings): ServiceDescription["sockets"] {
-  const sockets: ServiceDescription["sockets"] = new Map();
-  const hosts = (flags.address ?? [serviceFlags.address.default]).map(parseHost);
-  const names = socketNamesOf(settings);
-  const known: readonly string[] = names ?? defaultSocketNames;
-  for (const text of flags.port ?? [serviceFlags.port.default]) {
-    const at = text.lastIndexOf("=");
-    const [name, port] = at < 0 ? [names?.[0] ?? defaultSocketNames[0], text] : [text.slice(0, at), text.slice(at + 1)];
-    check(text, "--port", () => {
-      parsePort(port);
-      if (name === "") throw new UserError("the name is empty; write PORT or NAME=PORT");
-      if (at < 0 && names !== null && names.length > 1) {
-        throw new UserError(`there are several sockets; write ${names.map((name) => `${name}=PORT`).join(" or ")}`);
-      }
-      if (!known.includes(name)) {
-        throw new UserError(`no socket ${quote(name)} is asked for; name it by --socket-name or --route`);
-      }
-    });
-    sockets.set(name, [...(sockets.get(name) ?? []), ...hosts.map((host) => ({ host, port }))]);
-  }
-  const missing = names?.find((name) => !sockets.has(name));
-  if (missing !== undefined) {
-    throw new UserError(`cannot serve the socket ${quote(missing)}: it has no port; add --port ${missing}=PORT`);
-  }
-  return sockets;
-}
-
-function parseHost(text: string): string {
-  if (isIP(text) !== 0) return text;
-  check(text, "--address", () => {
-    if (text === "" || text.includes(":"))
-      throw new UserError("it is not an address; write one like 127.0.0.1, ::1 or 0.0.0.0");
-    parseTcpAddress(`${text}:1`);
-  });
-  return text;
-}
-
 function parseVariable(text: string): [string, string] {
   const match = text.match(/^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s);
   if (match?.[1] === undefined) {
@@ -171,13 +138,4 @@ function one(name: "user" | "group" | "log", flags: ServiceFlags): string | unde
   if (text === "")
     throw new UserError(`cannot use "" for --${name}: it is empty; write --${name} ${serviceFlags[name].value}`);
   return text;
-}
-
-function check(text: string, flag: string, parse: () => void): void {
-  try {
-    parse();
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    throw new UserError(`cannot use ${quote(text)} for ${flag}: ${error.message}`);
-  }
 }

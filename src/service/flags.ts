@@ -5,12 +5,12 @@ export const serviceFlags = {
   printPlist: {
     flag: "print-plist",
     value: "label",
-    help: "Print the property list of a service that runs the program like this.",
+    help: "Print the property list of a service that runs the program like this, with what it needs of here: the program's path, its folder in PATH, this folder, the user. What was taken and what may surprise goes to stderr; where there are errors no list is printed.",
   },
   checkPlist: {
     flag: "check-plist",
     value: "file",
-    help: "List what launchd or this program would reject or misread in a property list. Exit 1 for errors, 2 if unreadable.",
+    help: "List what launchd or this program would reject or misread in a property list, or several; - is standard input. Exit 1 for errors, 2 if one is unreadable.",
   },
   install: {
     flag: "install",
@@ -36,9 +36,28 @@ export const serviceFlags = {
     repeatable: "flag",
     help: "The address to serve them on; 0.0.0.0 for the whole network.",
   },
-  user: { flag: "user", value: "user", help: "The user that the program runs as." },
+  listenPath: {
+    flag: "listen-path",
+    value: "[name=]path",
+    repeatable: "flag",
+    help: "Serve a Unix socket at this path, in place of port 80 or beside the ports given.",
+  },
+  listenMode: {
+    flag: "listen-mode",
+    value: "mode",
+    help: "Who may connect to the Unix sockets: their permissions in octal, such as 660. Default: launchd's own.",
+  },
+  user: {
+    flag: "user",
+    value: "user",
+    help: "The user that a daemon's program runs as. Default under sudo: who called it; a root shell has to say.",
+  },
   group: { flag: "group", value: "group", help: "The group; without it the user's own." },
-  log: { flag: "log", value: "file", help: "The file for the program's output and ours." },
+  log: {
+    flag: "log",
+    value: "file",
+    help: "The file for the program's output and ours. Default: LABEL.log in an agent's ~/Library/Logs, or in /Library/Logs for a daemon, where --install makes it.",
+  },
   env: {
     flag: "env",
     value: "name=value",
@@ -55,8 +74,12 @@ export const serviceFlags = {
     flag: "replace",
     help: "For --install: take the place of a service or file of that label that is not ours. The property list that was there is kept beside it as .replaced, and put back when the new one fails.",
   },
-  dryRun: { flag: "dry-run", help: "For --install and --uninstall: show what would be done." },
-  json: { flag: "json", help: "For --check-plist: for programs to read." },
+  dryRun: { flag: "dry-run", help: "For --install and --uninstall: show what would be done, on any system." },
+  json: { flag: "json", help: "For --check-plist: for programs to read; an array for several files." },
+  portable: {
+    flag: "portable",
+    help: "For --check-plist: leave out what is so on this machine alone (users, groups, files, addresses), as is done wherever there is no launchd.",
+  },
 } as const satisfies Record<string, Flag>;
 
 export type ServiceFlagName = keyof typeof serviceFlags;

@@ -17,7 +17,12 @@ export interface Origin {
 export function jobOf(service: ServiceDescription, { folder, self }: Origin): Dictionary {
   const log = service.log === undefined ? undefined : resolve(folder, service.log);
   const sockets = [...service.sockets].map(([name, entries]) => {
-    const list = entries.map(({ host, port }) => ({ SockNodeName: host, SockServiceName: port }));
+    const list = entries.map((entry): Dictionary => {
+      if ("host" in entry) return { SockNodeName: entry.host, SockServiceName: entry.port };
+      const { path, mode } = entry;
+      // launchd.plist(5) wants the mode as an integer, and property lists know no octal ones.
+      return { SockPathName: resolve(folder, path), ...(mode === undefined ? {} : { SockPathMode: mode }) };
+    });
     return [name, list.length === 1 ? (list[0] ?? {}) : list] as const;
   });
   return {
@@ -26,6 +31,7 @@ export function jobOf(service: ServiceDescription, { folder, self }: Origin): Di
     ...(service.group === undefined ? {} : { GroupName: service.group }),
     ProgramArguments: [self, ...service.flags, ...programArguments(service, { folder, self })],
     ...(service.environment.size === 0 ? {} : { EnvironmentVariables: Object.fromEntries(service.environment) }),
+    ...(service.workingDirectory === undefined ? {} : { WorkingDirectory: service.workingDirectory }),
     Sockets: Object.fromEntries(sockets),
     ...(service.start === "keep-running" ? { KeepAlive: true } : {}),
     ExitTimeOut: neededExitTimeout(service.settings),

@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chmodSync, mkdirSync } from "node:fs";
 import { build } from "plist";
+import { Command } from "../support/command.ts";
 import { freePort } from "../support/ports.ts";
-import { run } from "../support/program-under-test.ts";
+import { programForLaunchd } from "../support/program-under-test.ts";
 import { Stage, socket } from "../support/stage.ts";
 
 interface Finding {
@@ -149,7 +150,10 @@ test.each(table)("$what is $verdict", async ({ environment = {}, arguments: word
     }),
   );
 
-  const checked = await run(["--check-plist", file, "--json"]);
+  await using check = new Command([programForLaunchd, "--check-plist", file, "--json"], {
+    env: { TEST_INSTALL_ROOT: "" },
+  });
+  const checked = await check.ended();
   const { findings } = JSON.parse(checked.stdout) as { findings: Finding[] };
   const found = findings.filter((finding) => why?.test(`${finding.why}; ${finding.fix}`) ?? true);
 

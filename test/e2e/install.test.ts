@@ -17,10 +17,13 @@ describe.skipIf(!isRoot)("a daemon (for root)", () => {
       status: 0,
       stderr: "",
       stdout: [
+        `working folder: ${fixture.folder}`,
+        `log: ${fixture.daemonLog}`,
         "note: UserName: the program runs as root; name a user with no other rights",
         `${label}: 0 errors, 1 note`,
-        `${label} is installed as ${fixture.daemon} and serves ${fixture.address}`,
-        "it has no log; --log names one",
+        `${label} is installed as ${fixture.daemon}`,
+        `${fixture.address}: a client is connected to the program`,
+        `its log is ${fixture.daemonLog}`,
         "",
       ].join("\n"),
     });
@@ -41,7 +44,11 @@ describe.skipIf(!isRoot)("a daemon (for root)", () => {
     expect(fixture.calls("bootout")).toEqual([`bootout system/${label}`]);
 
     const removed = await fixture.run(["--uninstall", label]);
-    expect(removed).toEqual({ status: 0, stdout: `${label} is uninstalled\n`, stderr: "" });
+    expect(removed).toEqual({
+      status: 0,
+      stdout: `${label} is uninstalled\n${fixture.daemonLog} is still there: its log\n`,
+      stderr: "",
+    });
     expect(existsSync(fixture.daemon)).toBe(false);
     expect(fixture.launchctl.job(label)).toBeUndefined();
     const again = await fixture.run(["--uninstall", label]);
@@ -78,6 +85,7 @@ describe.skipIf(!isRoot)("a daemon (for root)", () => {
     expect(shown.status).toBe(0);
     expect(shown.stdout).toContain(
       [
+        `make ${fixture.daemonLog} (root, mode 0640) unless it is there`,
         `write ${fixture.daemon} (root:wheel, mode 0644)`,
         `launchctl enable system/${label}`,
         `launchctl bootstrap system ${fixture.daemon}`,
@@ -91,16 +99,17 @@ describe.skipIf(!isRoot)("a daemon (for root)", () => {
     const replaced = await fixture.run(["--dry-run", "--install", ...fixture.daemonOf("dry")]);
     expect(replaced.stdout).toContain(`launchctl bootout system/${label}\nreplace ${fixture.daemon}`);
     const removed = await fixture.run(["--uninstall", label, "--dry-run"]);
-    expect(removed.stdout).toBe(`launchctl bootout system/${label}\nremove ${fixture.daemon}\n`);
+    expect(removed.stdout).toStartWith(`launchctl bootout system/${label}\nremove ${fixture.daemon}\n`);
     expect(await fixture.greet()).toBe("dry");
   });
 
   test("with an error is refused before anything is changed", async () => {
     fixture.start();
     await fixture.run(["--install", ...fixture.daemonOf("good")]);
-    const { status, stdout, stderr } = await fixture.run(["--install", label, ...fixture.service(...greeter("bad"))]);
+    const words = fixture.service("--user", "no-such-user", ...greeter("bad"));
+    const { status, stdout, stderr } = await fixture.run(["--install", label, ...words]);
     expect(status).toBe(1);
-    expect(stdout).toStartWith("error: UserName: it is missing, so that a daemon and its program run as root");
+    expect(stdout).toContain('error: UserName: this machine has no user "no-such-user"');
     expect(stderr).toBe(
       `launch_socket_server: cannot install ${label}: the checks found 1 error; fix what is listed above\n`,
     );
@@ -119,7 +128,7 @@ describe.skipIf(!isRoot)("a daemon (for root)", () => {
     ]);
     expect(status).toBe(1);
     expect(stderr).toBe(
-      `launch_socket_server: cannot install ${label}: it ended with status 1; the service that was there is back; name a log by --log to see why\n`,
+      `launch_socket_server: cannot install ${label}: it ended with status 1; the service that was there is back; see ${fixture.daemonLog}\n`,
     );
     expect(await Bun.file(fixture.daemon).text()).toBe(before);
     expect(await fixture.greet()).toBe("good");
@@ -156,7 +165,7 @@ describe.skipIf(!isRoot)("a daemon (for root)", () => {
     const { status, stderr } = await fixture.run(["--install", ...fixture.daemonOf("good")]);
     expect(status).toBe(1);
     expect(stderr).toContain(
-      "launchd does not load it (Bootstrap failed: 5: Input/output error); nothing is installed",
+      "launchd does not load it (Bootstrap failed: 5: Input/output error), and it says no more: try again in a few seconds",
     );
     expect(existsSync(fixture.daemon)).toBe(false);
   }, 40_000);
@@ -167,7 +176,7 @@ describe("an agent", () => {
     fixture.start({ domains: [`gui/${agentUser}`], disabled: [label] });
     const installed = await fixture.run(["--install", label, ...fixture.service(...greeter("agent"))], asUser);
     expect(installed).toMatchObject({ status: 0, stderr: "" });
-    expect(installed.stdout).toContain(`${label} is installed as ${fixture.agent} and serves ${fixture.address}`);
+    expect(installed.stdout).toContain(`${label} is installed as ${fixture.agent}\n${fixture.address}: a client is`);
     const { uid, mode } = statSync(fixture.agent);
     expect({ uid, mode: mode & 0o7777 }).toEqual({ uid: agentUser, mode: 0o644 });
     expect(await fixture.greet()).toBe("agent");

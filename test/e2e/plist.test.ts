@@ -1,12 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { chmod, cp, mkdtemp, rm, symlink, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { readPlist } from "../../src/service/plist/read.ts";
 import { peer } from "../support/peers.ts";
-import { programUnderTest } from "../support/program-under-test.ts";
+import { programForLaunchd, programUnderTest } from "../support/program-under-test.ts";
 
 const program = programUnderTest.path;
+/** It judges this machine as well. */
+const local = { argv0: programForLaunchd };
 const script = peer("script", "bsdutils");
 let folder: string;
 
@@ -19,7 +22,7 @@ afterAll(() => rm(folder, { recursive: true }));
 async function run(args: string[], { argv0 = program, env = {} as Record<string, string> } = {}) {
   const child = Bun.spawn([argv0, ...args], {
     cwd: folder,
-    env: { PATH: process.env.PATH ?? "", ...env },
+    env: { PATH: process.env.PATH ?? "", TEST_INSTALL_ROOT: "", ...env },
     stdout: "pipe",
     stderr: "pipe",
   });
@@ -42,47 +45,68 @@ describe("--print-plist", () => {
   test("prints a list that --check-plist has nothing against", async () => {
     const words = ["--user", "nobody", "--", "sh", "-c", "&<>"];
     const { status, stdout, stderr } = await run(["--print-plist", "com.example.web", ...words]);
-    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-    expect(read(stdout)).toMatchObject({
+    const log = "/Library/Logs/com.example.web.log";
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: [
+        "program: /usr/bin/sh",
+        `working folder: ${folder}`,
+        `log: ${log}`,
+        `make the log first: sudo install -m 640 -o nobody /dev/null ${log}`,
+        "",
+      ].join("\n"),
+    });
+    expect(read(stdout)).toEqual({
       Label: "com.example.web",
       UserName: "nobody",
-      ProgramArguments: [program, "sh", "-c", "&<>"],
+      ProgramArguments: [program, "/usr/bin/sh", "-c", "&<>"],
+      WorkingDirectory: folder,
+      Sockets: { Socket: { SockNodeName: "127.0.0.1", SockServiceName: "80" } },
+      KeepAlive: true,
+      ExitTimeOut: 9,
+      StandardOutPath: log,
+      StandardErrorPath: log,
     });
     const file = await write("com.example.web.plist", stdout);
-    const checked = await run(["--check-plist", file]);
-    // The checkout may lie where nobody can reach it.
-    expect(checked.stdout.replace(/^error: ProgramArguments\[0\]: nobody may not execute .*\n/, "")).toMatch(
-      /^.*com\.example\.web\.plist: [01] errors?, 0 notes\n$/,
-    );
+    expect((await run(["--portable", "--check-plist", file])).stdout).toBe(`${file}: 0 errors, 0 notes\n`);
   });
 
   test("names this program as it was called, through PATH and by a link", async () => {
     const link = join(folder, "launch_socket_server");
     await symlink(program, link);
     const called = async (argv0: string, env: Record<string, string>) => {
-      const { stdout } = await run(["--print-plist", "a", "sh"], { argv0, env });
+      const { stdout } = await run(["--print-plist", "a", "--user", "nobody", "sh"], { argv0, env });
       return (read(stdout).ProgramArguments as string[])[0];
     };
     expect(await called("./launch_socket_server", {})).toBe(link);
     const path = { PATH: `${folder}:/usr/bin:/bin` };
-    const found = await run(["launch_socket_server", "--print-plist", "a", "sh"], { argv0: "/usr/bin/env", env: path });
+    const found = await run(["launch_socket_server", "--print-plist", "a", "--user", "nobody", "sh"], {
+      argv0: "/usr/bin/env",
+      env: path,
+    });
     expect((read(found.stdout).ProgramArguments as string[])[0]).toBe(link);
   });
 
   test("prints all of a long list into a pipe that is read slowly", async () => {
     const words = Array.from({ length: 10_000 }, (_, index) => `argument ${index}`);
     const pipe = (reader: string) =>
-      Bun.spawn(["sh", "-c", `"$0" "$@" | ${reader}`, program, "--print-plist", "a", "server", ...words], {
-        stdout: "pipe",
-        stderr: "pipe",
-      });
+      Bun.spawn(
+        ["sh", "-c", `"$0" "$@" | ${reader}`, program, "--print-plist", "a", "--user", "nobody", "sh", ...words],
+        {
+          stdout: "pipe",
+          stderr: "pipe",
+        },
+      );
     const slow = await new Response(pipe("(sleep 0.3; cat)").stdout).text();
-    expect(read(slow).ProgramArguments).toEqual([program, "server", ...words]);
+    expect(read(slow).ProgramArguments).toEqual([program, "/usr/bin/sh", ...words]);
   });
 
   test.each([
     [["--print-plist", "../a", "server"], 'cannot use "../a" as a label'],
-    [["--print-plist", "a", "server", "\x01"], "it has the character U+0001, which XML cannot hold; leave it out"],
+    [
+      ["--print-plist", "a", "--user", "nobody", "sh", "\x01"],
+      "it has the character U+0001, which XML cannot hold; leave it out",
+    ],
     [["--print-plist", "a"], "cannot start: the program is missing"],
     [["--print-plist"], "cannot use --print-plist: its value is missing; write --print-plist label"],
   ])("%j is a sentence", async (args: string[], sentence) => {
@@ -94,7 +118,7 @@ describe("--print-plist", () => {
   });
 
   test("an argument that is no UTF-8 is a sentence", async () => {
-    const shell = '"$0" --print-plist a server "$(printf "a\\377b")"';
+    const shell = '"$0" --print-plist a --user nobody sh "$(printf "a\\377b")"';
     const child = Bun.spawn(["sh", "-c", shell, program], { stdout: "ignore", stderr: "pipe" });
     expect(await new Response(child.stderr).text()).toContain("it is not text in UTF-8");
     expect(await child.exited).toBe(1);
@@ -107,7 +131,7 @@ describe("--check-plist", () => {
 
   test("lists errors, then notes, and exits with 1", async () => {
     const file = await write("faulty.plist", faulty);
-    const { status, stdout, stderr } = await run(["--check-plist", file]);
+    const { status, stdout, stderr } = await run(["--check-plist", file], local);
     expect({ status, stderr }).toEqual({ status: 1, stderr: "" });
     expect(stdout).toBe(
       [
@@ -123,7 +147,7 @@ describe("--check-plist", () => {
 
   test("has the same for programs", async () => {
     const file = await write("faulty.plist", faulty);
-    const { status, stdout } = await run(["--check-plist", file, "--json"]);
+    const { status, stdout } = await run(["--check-plist", file, "--json"], local);
     expect(status).toBe(1);
     const { findings, ...rest } = JSON.parse(stdout);
     expect(rest).toEqual({ file, errors: 2, notes: 2 });
@@ -138,7 +162,7 @@ describe("--check-plist", () => {
   test.skipIf(script === null)("has colours on a terminal, but not with NO_COLOR (script of bsdutils)", async () => {
     const file = await write("faulty.plist", faulty);
     const onTerminal = async (env: Record<string, string>) => {
-      const words = ["-qec", `${program} --check-plist ${file}`, "/dev/null"];
+      const words = ["-qec", `${local.argv0} --check-plist ${file}`, "/dev/null"];
       return (await run(words, { argv0: script ?? "", env })).stdout;
     };
     expect(await onTerminal({})).toContain("\x1b[31merror\x1b[0m: ProgramArguments[1]");
@@ -163,7 +187,7 @@ describe("--check-plist", () => {
 
   test("reads from a pipe, and no more than a property list may have", async () => {
     const piped = await run(
-      ["-c", `cat ${await write("faulty.plist", faulty)} | ${program} --check-plist /dev/stdin`],
+      ["-c", `cat ${await write("faulty.plist", faulty)} | ${local.argv0} --check-plist /dev/stdin`],
       { argv0: "/bin/sh" },
     );
     // What comes through a pipe has no name.
@@ -201,6 +225,57 @@ describe("--check-plist", () => {
     await run(["--check-plist", file]);
     expect(await list()).toEqual(before);
   });
+
+  test("takes several files, and standard input: the worst decides", async () => {
+    const good = await write(
+      "com.example.good.plist",
+      (await run(["--print-plist", "com.example.good", "--user", "nobody", "sh"])).stdout,
+    );
+    const bad = await write("faulty.plist", faulty);
+    const both = await run(["--portable", "--check-plist", good, bad]);
+    expect(both.status).toBe(1);
+    expect(both.stdout).toContain(`${good}: 0 errors, 0 notes\nerror: Sockets: `);
+    const all = await run(["--portable", "--json", "--check-plist", good, join(folder, "none.plist"), bad]);
+    expect(all.status).toBe(2);
+    expect(all.stderr).toContain("none.plist: there is no such file");
+    expect(JSON.parse(all.stdout).map(({ file, errors }: { file: string; errors: number }) => [file, errors])).toEqual([
+      [good, 0],
+      [bad, 1],
+    ]);
+    expect((await run(["--portable", "--json", "--check-plist", good, good])).status).toBe(0);
+    const piped = await run(["-c", `${program} --portable --check-plist - < ${good}`], { argv0: "/bin/sh" });
+    expect(piped).toEqual({ status: 0, stdout: "-: 0 errors, 0 notes\n", stderr: "" });
+    const after = await run(["--check-plist", good, bad, "--json"]);
+    expect(after.stderr).toContain("cannot use --json after the files: write it before --check-plist");
+  });
+
+  test("says nothing of this machine's users and files with --portable, nor without launchd", async () => {
+    const file = await write("faulty.plist", faulty.replace("root<", "no-such-user<"));
+    expect((await run(["--check-plist", file], local)).stdout).toContain('this machine has no user "no-such-user"');
+    const lines = ["error: Sockets: there are none", "note: ProgramArguments[0]: it runs sh"];
+    const unasked = programUnderTest.platform === "macos" ? [] : [await run(["--check-plist", file])];
+    for (const found of [await run(["--portable", "--check-plist", file], local), ...unasked]) {
+      expect(found.stdout.split("\n")).toEqual([
+        ...lines.map((line) => expect.stringContaining(line)),
+        `${file}: 1 error, 1 note`,
+        "",
+      ]);
+    }
+  });
+
+  test("has nothing against the examples, on any system", async () => {
+    const examples = resolve(import.meta.dir, "../../share/launch_socket_server/examples");
+    const files = [...new Bun.Glob("*/*.plist").scanSync({ cwd: examples, absolute: true })].sort();
+    expect(files).toHaveLength(8);
+    for (const called of [{}, local]) {
+      const checked = await run(["--portable", "--check-plist", ...files], called);
+      expect(checked).toEqual({
+        status: 0,
+        stderr: "",
+        stdout: files.map((file) => `${file}: 0 errors, 0 notes\n`).join(""),
+      });
+    }
+  });
 });
 
 test.skipIf(process.getuid?.() !== 0)("what is out of reach is noted, not called missing (for root)", async () => {
@@ -211,13 +286,14 @@ test.skipIf(process.getuid?.() !== 0)("what is out of reach is noted, not called
   const copy = join(folder, "copy/launch_socket_server");
   // What runs the Mac program lies in the same folder.
   if (programUnderTest.platform === "macos") await cp(dirname(program), dirname(copy), { recursive: true });
-  else await Bun.write(copy, Bun.file(program));
+  else await Bun.write(copy, Bun.file(local.argv0));
   await chmod(copy, 0o755);
-  const { stdout } = await run(
-    ["--print-plist", "hidden", "--user", "nobody", "--log", `${hidden}/a.log`, `${hidden}/server`],
-    { argv0: copy },
-  );
-  const file = await write("hidden.plist", stdout);
+  const { stdout } = await run(["--print-plist", "hidden", "--user", "nobody", "--log", "/dev/null", "sh"]);
+  const text = stdout
+    .replace(program, copy)
+    .replace("/usr/bin/sh", `${hidden}/server`)
+    .replaceAll("/dev/null", `${hidden}/a.log`);
+  const file = await write("hidden.plist", text);
   const checked = await run(["--reuid=65534", "--clear-groups", copy, "--check-plist", file], {
     argv0: "/usr/bin/setpriv",
   });
@@ -226,7 +302,7 @@ test.skipIf(process.getuid?.() !== 0)("what is out of reach is noted, not called
   expect(checked.stdout).toContain(
     `note: ProgramArguments[1]: ${hidden}/server is out of reach of the user who runs the checks`,
   );
-  expect((await run(["--check-plist", file])).stdout).toContain(
+  expect((await run(["--check-plist", file], local)).stdout).toContain(
     `error: ProgramArguments[1]: nobody may not execute ${hidden}/server`,
   );
 });
@@ -234,12 +310,24 @@ test.skipIf(process.getuid?.() !== 0)("what is out of reach is noted, not called
 describe.skipIf(programUnderTest.platform === "macos")("without launchd", () => {
   test.each([
     [["--install", "com.example.web", "server"]],
-    [["--install", "web.plist", "--dry-run"]],
+    [["--install", "web.plist"]],
     [["--uninstall", "com.example.web"]],
   ])("%j says that it needs macOS", async (args: string[]) => {
     const { status, stdout, stderr } = await run(args);
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
-    expect(stderr).toContain("that needs macOS and its launchd; --print-plist and --check-plist work here");
+    expect(stderr).toContain("that needs macOS and its launchd; --dry-run, --print-plist and --check-plist work here");
+  });
+
+  test("--dry-run shows what would be done on a Mac", async () => {
+    const words = ["--user", "nobody", "--tcp-address", ":8000", "--address", "::1", "--address", "127.0.0.1", "sh"];
+    const { status, stdout, stderr } = await run(["--dry-run", "--install", "com.example.web", ...words]);
+    const isRoot = process.getuid?.() === 0;
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toContain("connect to [::1]:80\nconnect to 127.0.0.1:80\n\n<?xml");
+    if (isRoot) expect(stdout).toContain("write /Library/LaunchDaemons/com.example.web.plist (root:wheel, mode 0644)");
+    const file = await write("com.example.web.plist", stdout.slice(stdout.indexOf("<?xml")));
+    expect((await run(["--install", file, "--dry-run"])).status).toBe(0);
+    expect(existsSync("/Library/LaunchDaemons/com.example.web.plist")).toBe(false);
   });
 
   test("the released program knows no folders but the system's", async () => {

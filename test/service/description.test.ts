@@ -32,7 +32,12 @@ describe("readServiceCommand", () => {
   });
 
   test("reads the other commands, with their flags in any order", () => {
-    expect(read("--json", "--check-plist", "-")).toEqual({ kind: "check-plist", file: "-", json: true });
+    expect(read("--json", "--check-plist", "-")).toEqual({
+      kind: "check-plist",
+      files: ["-"],
+      json: true,
+      portable: false,
+    });
     expect(read("--dry-run", "--uninstall", "a.b")).toEqual({ kind: "uninstall", label: "a.b", dryRun: true });
   });
 
@@ -43,7 +48,7 @@ describe("readServiceCommand", () => {
     [["--print-plist", "a", "--print-plist", "b", "server"], "cannot use --print-plist twice"],
     [["--print-plist", "a", "--json", "server"], "cannot use --json with --print-plist"],
     [["--check-plist", "a", "--dry-run"], "cannot use --dry-run with --check-plist"],
-    [["--check-plist", "a", "b"], "cannot use --check-plist with b"],
+    [["--check-plist", "a", "b", "--json"], "cannot use --json after the files: write it before --check-plist"],
     [["--check-plist", "a", "--log-level", "debug"], "cannot use --check-plist with a setting"],
     [["--install", "a.plist", "--port", "80"], "cannot use --port with --install"],
     [["--install", "a.plist", "server"], "cannot use --install with server"],
@@ -99,6 +104,29 @@ describe("describeService", () => {
     ]);
   });
 
+  test("serves Unix sockets, in place of the usual port or beside those given", () => {
+    const only = describeAs("--listen-path", "run/web.sock", "--listen-mode", "660", "server");
+    expect([...only.sockets]).toEqual([["Socket", [{ path: "run/web.sock", mode: 0o660 }]]]);
+    const both = describeAs("--listen-path", "/tmp/a=b", "--port", "8080", "server");
+    expect([...both.sockets]).toEqual([
+      [
+        "Socket",
+        [
+          { host: "127.0.0.1", port: "8080" },
+          { path: "/tmp/a=b", mode: undefined },
+        ],
+      ],
+    ]);
+    const routes = ["--route", "A=", "--route", "B=", "--listen-path", "A=/tmp/a", "--listen-path", "B=/tmp/b"];
+    expect([...describeAs(...routes, "server").sockets.keys()]).toEqual(["A", "B"]);
+  });
+
+  test("takes an IPv6 address in brackets as well, and what is given twice once, with a note", () => {
+    const service = describeAs("--address", "[::1]", "--address", "::1", "--port", "80", "--port", "80", "server");
+    expect([...service.sockets]).toEqual([["Socket", [{ host: "::1", port: "80" }]]]);
+    expect(service.notes).toEqual(["80 is given twice, and launchd binds it once; leave one of them out"]);
+  });
+
   test("starts on demand what ends when idle, unless told otherwise", () => {
     expect(describeAs("--on-demand", "server").start).toBe("on-demand");
     expect(describeAs("--exit-idle-time", "10m", "server").start).toBe("on-demand");
@@ -131,6 +159,19 @@ describe("describeService", () => {
     [["--route", "A=", "--route", "B=", "--port", "80", "server"], "write A=PORT or B=PORT"],
     [["--route", "A=", "--route", "B=", "--port", "A=80", "server"], 'cannot serve the socket "B": it has no port'],
     [["--address", "1.2.3", "server"], 'cannot use "1.2.3" for --address'],
+    [["--address", "*", "server"], 'cannot use "*" for --address: launchd knows no *; write 0.0.0.0'],
+    [
+      ["--listen-path", "l.sock", "server"],
+      'cannot use "l.sock" for --listen-path: a path has a slash; write ./l.sock',
+    ],
+    [["--listen-path", `/${"x".repeat(103)}`, "server"], "the path has 104 bytes"],
+    [["--listen-path", "Web=/tmp/a", "server"], 'no socket "Web" is asked for'],
+    [["--listen-mode", "660", "server"], "cannot use --listen-mode without --listen-path"],
+    [
+      ["--listen-path", "/tmp/a", "--listen-mode", "rw", "server"],
+      'cannot use "rw" for --listen-mode: it is not a mode',
+    ],
+    [["--listen-path", "/tmp/a", "--address", "::1", "server"], "cannot use --address with --listen-path alone"],
     [["--address", "a:b", "server"], 'cannot use "a:b" for --address'],
     [["--env", "novalue", "server"], "it is not a variable; write NAME=VALUE"],
     [["--env", "A=1", "--env", "A=2", "server"], "cannot use A twice"],

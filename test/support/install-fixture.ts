@@ -9,7 +9,7 @@ import { programUnderTest } from "./program-under-test.ts";
 import { Stage } from "./stage.ts";
 
 export const isRoot = process.getuid?.() === 0;
-const isMac = programUnderTest.platform === "macos";
+export const isMac = programUnderTest.platform === "macos";
 
 /** Who is root installs agents as somebody else: the user, and what runs a command as that user. */
 export const agentUser = isRoot ? 65_534 : (process.getuid?.() ?? 0);
@@ -23,6 +23,13 @@ export const greeter = (greeting: string) => [
   `$SIG{PIPE} = "IGNORE"; my $s = IO::Socket::UNIX->new(Local => $ENV{LAUNCH_PROGRAM_SOCKET_PATH}, Listen => 16) or die $!;
    while (my $c = $s->accept) { print $c "${greeting}" if defined <$c>; close $c }`,
 ];
+
+/** How the program is called: the working folder, what stands before PATH, and more variables. */
+export interface Called {
+  cwd?: string;
+  path?: string;
+  env?: Record<string, string>;
+}
 
 interface Result {
   status: number;
@@ -77,6 +84,15 @@ export class InstallFixture {
     return join(this.folder, "home/Library/LaunchAgents", `${this.label}.plist`);
   }
 
+  /** The logs that nobody has named. */
+  get daemonLog(): string {
+    return join(this.folder, "Library/Logs", `${this.label}.log`);
+  }
+
+  get agentLog(): string {
+    return join(this.folder, "home/Library/Logs", `${this.label}.log`);
+  }
+
   /** The flags of a service on an address and port of the test's own. */
   service(...words: string[]): string[] {
     return ["--address", quietHost, "--port", String(this.port), ...words];
@@ -90,30 +106,32 @@ export class InstallFixture {
     return `${quietHost}:${this.port}`;
   }
 
-  async greet(): Promise<string> {
+  async greet(path?: string): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
-    const socket = connect({ host: quietHost, port: this.port }, () => socket.write("hello\n")).on("error", reject);
+    const address = path === undefined ? { host: quietHost, port: this.port } : { path };
+    const socket = connect(address, () => socket.write("hello\n")).on("error", reject);
     socket.on("close", () => resolve(""));
     socket.setEncoding("utf8").on("data", (chunk) => resolve(String(chunk)));
     return promise.finally(() => socket.destroy());
   }
 
-  spawn(args: string[], wrapper: string[] = []) {
+  spawn(args: string[], wrapper: string[] = [], { cwd = this.folder, path = "", env = {} }: Called = {}) {
     return Bun.spawn([...wrapper, this.stage.program, ...args], {
-      cwd: this.folder,
+      cwd,
       env: {
-        PATH: `${this.launchctl.bin}:/usr/bin:/bin`,
+        PATH: `${path === "" ? "" : `${path}:`}${this.launchctl.bin}:/usr/bin:/bin`,
         HOME: join(this.folder, "home"),
         TEST_INSTALL_ROOT: this.folder,
         MACRUN_ROOT: this.folder,
+        ...env,
       },
       stdout: "pipe",
       stderr: "pipe",
     });
   }
 
-  async run(args: string[], wrapper: string[] = []): Promise<Result> {
-    const child = this.spawn(args, wrapper);
+  async run(args: string[], wrapper: string[] = [], called: Called = {}): Promise<Result> {
+    const child = this.spawn(args, wrapper, called);
     const [stdout, stderr, status] = await Promise.all([
       new Response(child.stdout).text(),
       new Response(child.stderr).text(),
@@ -124,7 +142,7 @@ export class InstallFixture {
 
   /** The Mac program knows nothing of the folder in which its /Library lies. */
   #withFolder(text: string): string {
-    return isMac ? text.replace(/(?<=[\s(])\/Library\/LaunchDaemons/g, this.daemons) : text;
+    return isMac ? text.replace(/(?<=[\s(])\/Library\/(?=Launch|Logs)/g, `${this.folder}/Library/`) : text;
   }
 
   /** The calls of launchctl with that verb. */

@@ -25,6 +25,13 @@ export function runsMacProgram(pid: number | null): boolean {
   return readFileSync(`/proc/${pid}/maps`, "utf8").includes("/darwin-x64/launch_socket_server\n");
 }
 
+/**
+ * The program as it is where there is a launchd, so that it judges this machine's users and files: what is tested where that is
+ * for macOS, else the one that `make test` builds with the stand-in's library.
+ */
+export const programForLaunchd =
+  platform === "macos" ? programUnderTest.path : resolve(import.meta.dir, "../../build/test/launch_socket_server");
+
 /** Prints what is tested. Where that cannot be run it ends this process with a sentence and status 1. */
 export function announceProgramUnderTest(): void {
   const { path } = programUnderTest;

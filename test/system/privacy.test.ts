@@ -10,8 +10,17 @@ test.each([
   ["/Users/sam/Documents.old/a", null],
   ["/Users/sam/Library/Logs/a", null],
   ["/srv/Users/sam/Documents", null],
+  ["/Users/sam/documents/a", "/Users/sam/documents"],
+  ["/Users/sam/Sites/Documents", null],
+  ["/Users/sam", null],
+  ["/Users", null],
 ])("%s lies in %p", (path, folder) => {
   expect(protectedFolder(path)).toBe(folder);
+});
+
+test("is looked for where the homes are", () => {
+  expect(protectedFolder("/root/Users/sam/Desktop/a", "/root/Users")).toBe("/root/Users/sam/Desktop");
+  expect(protectedFolder("/Users/sam/Desktop/a", "/root/Users")).toBeNull();
 });
 
 test("is explained with what to do", () => {

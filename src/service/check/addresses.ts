@@ -32,7 +32,8 @@ export async function checkNode(inspection: Inspection, key: string, entry: Dict
     );
     return ["0.0.0.0", "::"].filter(ofFamily);
   }
-  const addresses = isIP(node) === 0 ? await inspection.machine.lookUp(node) : [node];
+  const addresses = await addressesOf(inspection, node);
+  if (addresses === null) return [];
   if (addresses.length === 0) {
     inspection.error(path, `the host ${quote(node)} is unknown`, "write an IP address of this machine");
     return [];
@@ -41,7 +42,7 @@ export async function checkNode(inspection: Inspection, key: string, entry: Dict
     inspection.error(path, `${node} has no address of the family ${SockFamily}`, "leave SockFamily out");
     return [];
   }
-  const isHere = hereIs(inspection.machine.addresses());
+  const isHere = inspection.portable ? () => true : hereIs(inspection.machine.addresses());
   const here = addresses.filter(ofFamily).filter(isHere);
   if (here.length === 0) {
     const which = addresses.includes(node) ? node : `${node} (${addresses.join(", ")})`;
@@ -94,6 +95,13 @@ export async function checkLoops(inspection: Inspection, bound: Bound[]): Promis
     const variable = target.kind === "tcp" ? "LAUNCH_PROGRAM_TCP_ADDRESS" : "LAUNCH_PROGRAM_SOCKET_PATH";
     inspection.error(inspection.settingKey(variable), why, "give the server an address of its own");
   }
+}
+
+/** Null where a name is for another machine to look up. */
+async function addressesOf({ machine, portable }: Inspection, node: string): Promise<string[] | null> {
+  if (isIP(node) !== 0) return [node];
+  if (!portable) return machine.lookUp(node);
+  return node === "localhost" ? ["127.0.0.1", "::1"] : null;
 }
 
 /** Whether an address is one of those, or is any address of this machine. */

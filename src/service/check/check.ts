@@ -30,8 +30,15 @@ export interface Examination {
   settings: Settings | null;
 }
 
-/** Lists all that launchd or this program would reject or misread. Changes nothing. */
-export async function checkPlist(file: PlistFile, machine: Machine = thisMachine): Promise<Examination> {
+/**
+ * Lists all that launchd or this program would reject or misread; with `portable` only what is so on every machine. Changes
+ * nothing.
+ */
+export async function checkPlist(
+  file: PlistFile,
+  machine: Machine = thisMachine,
+  portable = false,
+): Promise<Examination> {
   let reading: Reading;
   try {
     reading = parsePlist(file.bytes);
@@ -42,14 +49,14 @@ export async function checkPlist(file: PlistFile, machine: Machine = thisMachine
     return { findings: [finding], job: null, settings: null };
   }
   const { value: job, duplicates } = reading;
-  const inspection = new Inspection(job, file.kind, machine);
+  const inspection = new Inspection(job, file.kind, machine, portable);
   checkDuplicates(inspection, duplicates);
   checkIdentity(inspection, file);
   checkSettings(inspection);
   checkSecrets(inspection);
   checkProgram(inspection);
   await checkSockets(inspection);
-  checkFiles(inspection);
+  checkFiles(inspection, file.makesLog);
   checkTakeover(inspection);
   checkMacos(inspection);
   checkLifetime(inspection);

@@ -6,7 +6,7 @@ import type { Inspection } from "./inspection.ts";
 import { runsAsRoot } from "./takeover.ts";
 
 /** The folder that the job works in, its logs, and the path of the program's socket. */
-export function checkFiles(inspection: Inspection): void {
+export function checkFiles(inspection: Inspection, makesLog?: string): void {
   checkFolder(inspection);
   const logs = new Map<string, string>();
   for (const key of ["StandardOutPath", "StandardErrorPath"]) {
@@ -14,7 +14,10 @@ export function checkFiles(inspection: Inspection): void {
     // One path for both is one mistake.
     if (path !== undefined && ![...logs.values()].includes(path)) logs.set(key, path);
   }
-  for (const [key, path] of logs) checkLog(inspection, key, path);
+  for (const [key, path] of logs) {
+    if (path !== makesLog || stat(path) !== null) checkLog(inspection, key, path);
+  }
+  if (inspection.portable) return;
   for (const { target, variable } of inspection.routes) {
     if (target?.kind === "unix")
       checkSocketPath(inspection, inspection.settingKey(variable ?? "LAUNCH_DAEMON_ROUTES"), target.path);
@@ -26,10 +29,13 @@ function checkFolder(inspection: Inspection): void {
   const path = inspection.text(key);
   const { account } = inspection;
   if (path === undefined) return;
-  const found = path.startsWith("/") ? stat(path) : null;
   if (!path.startsWith("/")) {
     inspection.error(key, `${quote(path)} is not an absolute path`, "write the whole path");
-  } else if (found === null && isHidden(path)) {
+    return;
+  }
+  if (inspection.portable) return;
+  const found = stat(path);
+  if (found === null && isHidden(path)) {
     inspection.noteHidden(key, path);
   } else if (found === null) {
     inspection.error(key, `there is no ${path}, so that the job does not start`, `mkdir ${path}, or leave the key out`);
@@ -47,6 +53,7 @@ function checkLog(inspection: Inspection, key: string, path: string): void {
     inspection.error(key, `${quote(path)} is not an absolute path`, "write the whole path");
     return;
   }
+  if (inspection.portable) return;
   const found = stat(path);
   const folder = dirname(path);
   if (found?.isDirectory()) {

@@ -57,7 +57,7 @@ function checkLabel(inspection: Inspection, { path, stats }: PlistFile): void {
     return;
   }
   const name = basename(path).replace(/\.plist$/, "");
-  const isFile = stats?.isFile() ?? true;
+  const isFile = path !== "-" && (stats?.isFile() ?? true);
   if (isFile && (name !== label || !path.endsWith(".plist"))) {
     const why = `it is ${quote(label)}, and the file's name is ${quote(basename(path))}`;
     inspection.error("Label", why, `call the file ${label}.plist, or the job as the file`);
@@ -70,7 +70,12 @@ function checkLabel(inspection: Inspection, { path, stats }: PlistFile): void {
  */
 function checkFile(inspection: Inspection, { path, stats }: PlistFile): void {
   const folder = dirname(resolve(path));
-  if (stats === null || !(folder === inspection.machine.daemons || /\/Launch(Daemons|Agents)$/.test(folder))) return;
+  if (
+    inspection.portable ||
+    stats === null ||
+    !(folder === inspection.machine.daemons || /\/Launch(Daemons|Agents)$/.test(folder))
+  )
+    return;
   if (folder === inspection.machine.daemons && stats.uid !== 0) {
     inspection.error("file", "root does not own it, so that launchd refuses it", `sudo chown root:wheel ${path}`);
   }
@@ -88,6 +93,11 @@ function checkUser(inspection: Inspection): void {
   const { kind, machine } = inspection;
   const user = inspection.text("UserName");
   const group = inspection.text("GroupName");
+  if (inspection.portable) {
+    if (user === "root") noteRoot(inspection);
+    if (kind === "daemon") requireUser(inspection);
+    return;
+  }
   if (group !== undefined && !machine.hasGroup(group)) {
     inspection.error("GroupName", `this machine has no group ${quote(group)}`, "name a group that it has");
   }
@@ -103,15 +113,20 @@ function checkUser(inspection: Inspection): void {
     }
     return;
   }
-  if (user === undefined && own(inspection.job, "UserName") === undefined) {
-    inspection.error(
-      "UserName",
-      "it is missing, so that a daemon and its program run as root",
-      "name a user with no other rights, or make it an agent in ~/Library/LaunchAgents",
-    );
-  }
-  if (account?.uid === 0) {
-    inspection.note("UserName", "the program runs as root", "name a user with no other rights");
-  }
+  requireUser(inspection);
+  if (account?.uid === 0) noteRoot(inspection);
   inspection.account = account ?? machine.user("root");
+}
+
+function requireUser(inspection: Inspection): void {
+  if (own(inspection.job, "UserName") !== undefined) return;
+  inspection.error(
+    "UserName",
+    "it is missing, so that a daemon and its program run as root",
+    "name a user with no other rights, or make it an agent in ~/Library/LaunchAgents",
+  );
+}
+
+function noteRoot(inspection: Inspection): void {
+  inspection.note("UserName", "the program runs as root", "name a user with no other rights");
 }

@@ -25,6 +25,8 @@ export interface PlistFile {
   stats: Stats | null;
   /** The system's daemons run as root unless told otherwise; a user's agents run as that user. */
   kind: "daemon" | "agent";
+  /** The log that is made, for the job's user, before the job is loaded. */
+  makesLog?: string | undefined;
 }
 
 /** A property list under examination: what its rules share, and what they have found. */
@@ -43,6 +45,8 @@ export class Inspection {
     readonly job: Dictionary,
     readonly kind: "daemon" | "agent",
     readonly machine: Machine,
+    /** Whether the job is another machine's: then nothing is said of users, files and addresses, which are that machine's. */
+    readonly portable: boolean,
   ) {}
 
   error(key: string, why: string, fix: string): void {

@@ -20,6 +20,8 @@ export interface Machine {
   lookUp(host: string): Promise<string[]>;
   /** Who runs the checks: an agent of theirs runs as them. */
   self(): Account;
+  /** The folder of the users' homes. */
+  homes: string;
   /** The folder of the system's daemons, whose files launchd wants to be root's. */
   daemons: string;
 }
@@ -40,6 +42,7 @@ export const thisMachine: Machine = {
   addresses: () => Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address)),
   lookUp: (host) => lookUpHost(host).catch(() => []),
   self: () => account(run("/usr/bin/id", "-un"), []),
+  homes: "/Users",
   daemons: "/Library/LaunchDaemons",
 };
 

@@ -11,13 +11,13 @@ import { isStrings } from "./settings.ts";
 /** What macOS does to jobs, whatever their permissions are. */
 export function checkMacos(inspection: Inspection): void {
   checkProtectedFolders(inspection);
-  checkLocalNetwork(inspection);
+  if (!inspection.portable) checkLocalNetwork(inspection);
   checkDynamicLinker(inspection);
 }
 
 /** Paths in folders that background jobs are kept out of. */
 function checkProtectedFolders(inspection: Inspection): void {
-  const { job } = inspection;
+  const { job, machine } = inspection;
   const words = own(job, "ProgramArguments");
   const paths: [string, unknown][] = [
     ...["Program", "WorkingDirectory", "StandardInPath", "StandardOutPath", "StandardErrorPath"].map(
@@ -30,7 +30,7 @@ function checkProtectedFolders(inspection: Inspection): void {
     ]),
   ];
   for (const [key, path] of paths) {
-    const folder = typeof path === "string" ? protectedFolder(path) : null;
+    const folder = typeof path === "string" ? protectedFolder(path, machine.homes) : null;
     if (folder === null) continue;
     const why = `macOS keeps background jobs out of ${folder} (EPERM) until they are given Full Disk Access, whoever owns it`;
     inspection.note(key, why, "put it elsewhere, such as into another folder of the home folder");
@@ -75,11 +75,12 @@ function checkDynamicLinker(inspection: Inspection): void {
 const systemFolders = /^\/(bin|sbin|usr\/bin|usr\/sbin|usr\/libexec|System)\//;
 
 /** The system's own program that is run, or that interprets what is run; null where it is neither. */
-function protectedProgram(name: string, { job }: Inspection): string | null {
+function protectedProgram(name: string, { job, portable }: Inspection): string | null {
   if (!name.includes("/")) return null;
   const folder = own(job, "WorkingDirectory");
   const path = resolve(typeof folder === "string" ? folder : "/", name);
   if (systemFolders.test(path)) return path;
+  if (portable) return null;
   const [, interpreter = ""] = firstBytes(path).match(/^#!\s*(\S+)/) ?? [];
   return systemFolders.test(interpreter) ? interpreter : null;
 }

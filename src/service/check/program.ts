@@ -55,6 +55,7 @@ function checkServer(inspection: Inspection, key: string, name: string): void {
     checkRunnable(inspection, key, resolve(typeof folder === "string" ? folder : "/", name));
     return;
   }
+  if (inspection.portable) return;
   // launchd's own PATH is what an empty one is not: execvp(3) takes that for the current folder.
   const path = inspection.environment.PATH ?? standardPath;
   const found = searchPath(name, path, "/").find(
@@ -70,6 +71,7 @@ function checkServer(inspection: Inspection, key: string, name: string): void {
 }
 
 function checkRunnable(inspection: Inspection, key: string, path: string): void {
+  if (inspection.portable) return;
   const found = stat(path);
   const { account } = inspection;
   if (found === null && isHidden(path)) {

@@ -11,17 +11,24 @@ export function count(findings: Finding[]): { errors: number; notes: number } {
 
 /** One line for each finding, errors first, and one that counts them. */
 export function report(file: string, findings: Finding[], colour: boolean): string {
+  const { errors, notes } = count(findings);
+  return [
+    ...findingLines(findings, colour),
+    `${onOneLine(file)}: ${plural(errors, "error")}, ${plural(notes, "note")}`,
+  ].join("\n");
+}
+
+/** One line for each finding, errors first. */
+export function findingLines(findings: Finding[], colour: boolean): string[] {
   const paint = (severity: Finding["severity"]) => (colour ? `${colours[severity]}${severity}\x1b[0m` : severity);
-  const lines = inOrder(findings).map(
+  return inOrder(findings).map(
     ({ severity, key, why, fix }) => `${paint(severity)}: ${onOneLine(`${key}: ${why}; ${fix}`)}`,
   );
-  const { errors, notes } = count(findings);
-  return [...lines, `${onOneLine(file)}: ${plural(errors, "error")}, ${plural(notes, "note")}`].join("\n");
 }
 
 /** The same for programs. */
-export function reportJson(file: string, findings: Finding[]): string {
-  return JSON.stringify({ file, ...count(findings), findings: inOrder(findings) }, null, 2);
+export function inJson(file: string, findings: Finding[]) {
+  return { file, ...count(findings), findings: inOrder(findings) };
 }
 
 export function plural(number: number, word: string): string {

@@ -138,7 +138,7 @@ function checkPath(inspection: Inspection, key: string, path: string): void {
       `the path has ${bytes} bytes and a Unix socket takes at most ${maxSocketPath}`,
       "choose a shorter one",
     );
-  } else if (!stat(folder)?.isDirectory()) {
+  } else if (!inspection.portable && !stat(folder)?.isDirectory()) {
     inspection.error(key, `there is no folder ${folder}, so that launchd cannot bind the socket`, `mkdir ${folder}`);
   }
 }
@@ -159,6 +159,8 @@ function checkPort(inspection: Inspection, key: string, entry: Dictionary): numb
     return parsePort(String(value));
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
+    // The names of services are in each machine's own /etc/services.
+    if (inspection.portable && /^[a-z][\w-]*$/i.test(String(value))) return undefined;
     const why = value === "" ? "it is empty, so that launchd binds a random port" : error.message;
     inspection.error(path, why, "write a number or a name of /etc/services");
     return undefined;

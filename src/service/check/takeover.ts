@@ -10,7 +10,7 @@ import { isStrings } from "./settings.ts";
 
 /** By what an ordinary user could take a job of root over: files and folders that root uses and that others may change. */
 export function checkTakeover(inspection: Inspection): void {
-  if (!runsAsRoot(inspection)) return;
+  if (inspection.portable || !runsAsRoot(inspection)) return;
   checkFolder(inspection);
   checkStreams(inspection);
   checkArguments(inspection);

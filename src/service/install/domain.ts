@@ -1,11 +1,13 @@
-import { homedir } from "node:os";
 import { join } from "node:path";
+import type { Caller } from "../caller/caller.ts";
+import { type Machine, thisMachine } from "../check/machine.ts";
+import { Launchctl } from "./launchctl.ts";
 
 /**
  * Root's commands must not be found through a PATH that somebody else may have set. Both constants are made when the
  * program is built; those of the tests have other values.
  */
-export const launchctl = LAUNCHCTL;
+const launchctl = LAUNCHCTL;
 const root = INSTALL_ROOT;
 
 /** A domain of launchd, and where the property lists of its services are. */
@@ -20,9 +22,18 @@ export interface Domain {
 export const daemons = `${root}/Library/LaunchDaemons`;
 
 /** The domain that a user installs in. Root installs a daemon, which runs from the start of the machine; others an agent, which runs while they are logged in. */
-export function domainOf(uid: number): Domain {
+export function domainOf({ uid, home }: Pick<Caller, "uid" | "home">): Domain {
   if (uid === 0) return { kind: "daemon", folder: daemons, name: "system" };
-  // Of itself homedir() knows the account's folder alone: the Bun inside looks no variable up (scripts/deaf-runtime.ts).
-  const home = process.env.HOME || homedir();
   return { kind: "agent", folder: join(home, "Library/LaunchAgents"), name: `gui/${uid}` };
 }
+
+/** What launchd is asked with; null where there is none. */
+export function launchctlOf({ name }: Domain, { jobsRunHere }: Pick<Caller, "jobsRunHere">): Launchctl | null {
+  return jobsRunHere ? new Launchctl(launchctl, name) : null;
+}
+
+/** Where the logs of daemons are. */
+export const daemonLogs = `${root}/Library/Logs`;
+
+/** This machine, with the folders that it has. */
+export const machine: Machine = { ...thisMachine, daemons, homes: `${root}/Users` };

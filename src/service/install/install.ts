@@ -3,14 +3,16 @@ import { formatAddress } from "../../address.ts";
 import { UserError } from "../../errors.ts";
 import type { Settings } from "../../settings/options.ts";
 import { own } from "../check/inspection.ts";
+import type { Account } from "../check/machine.ts";
 import type { Dictionary } from "../plist/value.ts";
 import type { Domain } from "./domain.ts";
 import { type Installed, isUnchanged, lookAt, stopPatience } from "./installed.ts";
 import { type KeptFile, keepFile, replacedName } from "./kept-file.ts";
 import type { Launchctl } from "./launchctl.ts";
 import { startService, stopService, waitUntilUp } from "./lifecycle.ts";
+import { makeLog } from "./log-file.ts";
 import { type Foreign, foreign } from "./ownership.ts";
-import { contactsOf } from "./probe.ts";
+import { contactsOf, type Sight, takesRoot } from "./probe.ts";
 import { type StagedFile, stageFile } from "./staged-file.ts";
 
 /** A service that has passed the checks: exactly these bytes are installed. */
@@ -21,31 +23,44 @@ export interface Installable {
   settings: Settings;
   /** Whether it may take the place of what is not ours. */
   replace: boolean;
+  /** The log to be made first, and whose it is; null for none. */
+  log: { path: string; account: Account | null } | null;
 }
 
-/** What an installation has taken the place of, where that was not ours. */
-export interface Replaced {
+/** What has come of an installation, and what it has taken the place of, where that was not ours. */
+export interface Installation {
   /** The new name of the plist that was at our place; null if there was none, or ours. */
   kept: string | null;
   /** The plist elsewhere that launchd had loaded the label from; null if it had not. */
   elsewhere: string | null;
+  /** What clients saw of it then. */
+  sights: Sight[];
 }
 
-/** The commands and files of an installation, in words, for --dry-run. Throws a UserError where it would be refused. */
-export async function installationSteps(service: Installable, domain: Domain, launchctl: Launchctl): Promise<string[]> {
-  const { label, job, settings } = service;
+/**
+ * The commands and files of an installation, in words, for --dry-run; without launchctl (null) as if launchd had no such service.
+ * Throws a UserError where it would be refused.
+ */
+export async function installationSteps(
+  service: Installable,
+  domain: Domain,
+  launchctl: Launchctl | null,
+): Promise<string[]> {
+  const { label, job, settings, log } = service;
   const before = await lookAt(label, domain, launchctl);
   const { path, loaded, file } = before;
   const theirs = refuseForeign(before, service.replace);
-  const [contact] = contactsOf(job, settings);
   const owner = domain.kind === "daemon" ? "root:wheel, " : "";
   return [
+    ...(log === null || log.account === null
+      ? []
+      : [`make ${log.path} (${log.account.name}, mode 0640) unless it is there`]),
     ...(loaded === null ? [] : [`launchctl bootout ${domain.name}/${label}`]),
     ...(theirs !== null && file !== null ? [`keep ${path} as ${replacedName(path)}`] : []),
     `${file === null ? "write" : "replace"} ${path} (${owner}mode 0644)`,
     `launchctl enable ${domain.name}/${label}`,
     `launchctl bootstrap ${domain.name} ${path}`,
-    ...(contact === undefined ? [] : [`connect to ${formatAddress(contact)}`]),
+    ...contactsOf(job, settings).map((contact) => `connect to ${formatAddress(contact)}`),
   ];
 }
 
@@ -58,13 +73,15 @@ export async function install(
   domain: Domain,
   launchctl: Launchctl,
   signal: AbortSignal,
-): Promise<Replaced> {
+): Promise<Installation> {
   const { label, bytes, job, settings } = service;
   const before = await lookAt(label, domain, launchctl);
   const { path, loaded, file } = before;
   const theirs = refuseForeign(before, service.replace);
+  if (service.log !== null) makeLog(service.log.path, service.log.account);
   const staged = stageFile(path, bytes, domain.kind === "daemon" ? { uid: 0, gid: 0 } : null);
   let kept: KeptFile | null = null;
+  let sights: Sight[] = [];
   try {
     if (loaded !== null) await stopService(launchctl, label, stopPatience(loaded, file?.job ?? null), signal);
     // That may have taken a while.
@@ -72,18 +89,19 @@ export async function install(
     else if (!isUnchanged(path, undefined)) throw new UserError(`${path} has come meanwhile`);
     staged.commit();
     await startService(launchctl, label, path, signal);
-    await waitUntilUp(launchctl, label, contactsOf(job, settings)[0] ?? null, signal);
+    sights = await waitUntilUp(launchctl, label, contactsOf(job, settings), signal);
   } catch (error) {
     const after = await putBack(before, kept, staged, launchctl, stopPatience(null, job));
     if (!(error instanceof UserError)) throw error;
-    throw new UserError(`cannot install ${label}: ${error.message}; ${after}${logAdvice(job)}`);
+    const way = domain.kind === "agent" && takesRoot(job, settings) ? lowPortAdvice : "";
+    throw new UserError(`cannot install ${label}: ${error.message}; ${after}${way}${logAdvice(job)}`);
   } finally {
     staged.discard();
   }
   const elsewhere = theirs !== null && loaded?.path !== undefined && loaded.path !== path ? loaded.path : null;
-  if (theirs !== null) return { kept: kept?.name ?? null, elsewhere };
+  if (theirs !== null) return { kept: kept?.name ?? null, elsewhere, sights };
   kept?.discard();
-  return { kept: null, elsewhere: null };
+  return { kept: null, elsewhere: null, sights };
 }
 
 /** Returns what is somebody else's and may be replaced; null for what is ours. Throws a UserError. */
@@ -124,6 +142,10 @@ async function putBack(
     if (disabled) await launchctl.disable(label);
   }
 }
+
+/** launchd binds such a port for a daemon; no Mac has shown yet that it does for an agent (on the wildcard address it does). */
+const lowPortAdvice =
+  "; launchd may not give an agent a port under 1024 on one address: install it as a daemon, by sudo, or take a port from 1024 on";
 
 function logAdvice(job: Dictionary): string {
   const log = own(job, "StandardErrorPath");

@@ -33,9 +33,10 @@ export function plistPath(label: string, domain: Domain): string {
   return join(domain.folder, `${label}.plist`);
 }
 
-/** Looks at what is there, changing nothing. Throws a UserError where launchd or the folder cannot be asked. */
-export async function lookAt(label: string, domain: Domain, launchctl: Launchctl): Promise<Installed> {
+/** Looks at what is there, changing nothing; without launchctl (null) at the disk alone. Throws a UserError where launchd or the folder cannot be asked. */
+export async function lookAt(label: string, domain: Domain, launchctl: Launchctl | null): Promise<Installed> {
   const path = plistPath(label, domain);
+  if (launchctl === null) return { label, path, loaded: null, file: readFile(path), disabled: false };
   const loaded = await launchctl.print(label);
   return { label, path, loaded, file: readFile(path), disabled: await launchctl.isDisabled(label) };
 }

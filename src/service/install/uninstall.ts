@@ -1,5 +1,8 @@
 import { rmSync } from "node:fs";
 import { UserError } from "../../errors.ts";
+import { stat } from "../check/access.ts";
+import { own } from "../check/inspection.ts";
+import type { Dictionary } from "../plist/value.ts";
 import type { Domain } from "./domain.ts";
 import { isUnchanged, lookAt, stopPatience } from "./installed.ts";
 import { replacedFiles } from "./kept-file.ts";
@@ -13,13 +16,15 @@ export interface Uninstallation {
   steps: string[];
   /** The plists that --replace has kept, which stay. */
   kept: string[];
+  /** The logs of its job that are there, which stay. */
+  logs: string[];
 }
 
 /** Stops a service of ours and removes its plist, unless `dryRun`. Throws a UserError, also for what is not ours. */
 export async function uninstall(
   label: string,
   domain: Domain,
-  launchctl: Launchctl,
+  launchctl: Launchctl | null,
   dryRun: boolean,
 ): Promise<Uninstallation> {
   const before = await lookAt(label, domain, launchctl);
@@ -41,7 +46,7 @@ export async function uninstall(
   const steps: string[] = [];
   if (loaded !== null) {
     steps.push(`launchctl bootout ${domain.name}/${label}`);
-    if (!dryRun) {
+    if (!dryRun && launchctl !== null) {
       await stopService(launchctl, label, stopPatience(loaded, file?.job ?? null)).catch((error) =>
         error instanceof UserError ? refuse(error.message) : Promise.reject(error),
       );
@@ -53,5 +58,11 @@ export async function uninstall(
     if (!dryRun && !isUnchanged(path, file.stats)) refuse(`${path} has changed meanwhile; look at it, and try again`);
     if (!dryRun) rmSync(path);
   }
-  return { steps, kept: replacedFiles(path) };
+  return { steps, kept: replacedFiles(path), logs: logsOf(file?.job ?? {}) };
+}
+
+function logsOf(job: Dictionary): string[] {
+  const paths = ["StandardOutPath", "StandardErrorPath"].map((key) => own(job, key));
+  const files = paths.filter((path): path is string => typeof path === "string" && stat(path)?.isFile() === true);
+  return [...new Set(files)];
 }

@@ -1,19 +1,22 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
-import { UserError } from "../../errors.ts";
+import { resolve } from "node:path";
+import { reasonOf, UserError } from "../../errors.ts";
+import { platform } from "../../system/platform.ts";
+import { protectedFolder } from "../../system/privacy.ts";
 import { maxBytes } from "./read.ts";
 
 /** Descriptors of this process by their names: what is at the other end was opened by whoever called us. */
-const ownDescriptor = /^\/dev\/(stdin|fd\/\d+)$/;
+const ownDescriptor = /^(-|\/dev\/(stdin|fd\/\d+))$/;
 
 /**
- * The bytes of a file that may be a property list, at most one more than such a one may have, and whose it is. Waits for nobody: a FIFO or a
- * device is a UserError that completes "cannot read it: …". Throws the system's error as well.
+ * The bytes of a file that may be a property list, or of standard input for `-`, at most one more than such a one may have, and whose it is. Of a
+ * path it waits for nobody: a FIFO or a device is a UserError that completes "cannot read it: …". Throws the system's error as well.
  */
 export function readPlistFile(path: string): { bytes: Uint8Array; stats: Stats } {
   const isOwn = ownDescriptor.test(path);
   // Opening a device may do something already, and a FIFO waits for its writer.
   if (!isOwn) refuseSpecial(statSync(path));
-  const fd = openSync(path, isOwn ? constants.O_RDONLY : constants.O_RDONLY | constants.O_NONBLOCK);
+  const fd = path === "-" ? 0 : openSync(path, isOwn ? constants.O_RDONLY : constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stats = fstatSync(fd);
     if (!isOwn) refuseSpecial(stats);
@@ -28,7 +31,7 @@ export function readPlistFile(path: string): { bytes: Uint8Array; stats: Stats }
     }
     return { bytes: Buffer.concat(chunks), stats };
   } finally {
-    closeSync(fd);
+    if (fd !== 0) closeSync(fd);
   }
 }
 
@@ -43,4 +46,25 @@ function refuseSpecial(stats: Stats): void {
         ? "a device"
         : null;
   if (what !== null) throw new UserError(`it is ${what}; name a file`);
+}
+
+/** Why a file could not be read, and what to do, to end a sentence. */
+export function explainUnreadable(error: unknown, path: string): string {
+  const reason = reasonOf(error);
+  switch (reason) {
+    case "ENOENT":
+      return "there is no such file; check the path";
+    case "EPERM":
+      // sudo does not help: the permission is the terminal's.
+      if (platform === "macos" && protectedFolder(resolve(path)) !== null) {
+        return `macOS keeps this terminal out of ${protectedFolder(resolve(path))}; allow it in System Settings, Privacy & Security, Files and Folders, or copy the file elsewhere`;
+      }
+      return "permission denied; check who may read it, or use sudo";
+    case "EACCES":
+      return "permission denied; check who may read it, or use sudo";
+    case "EISDIR":
+      return "it is a folder; name the file in it";
+    default:
+      return reason;
+  }
 }

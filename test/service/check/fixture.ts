@@ -20,6 +20,7 @@ export class CheckFixture {
     addresses: () => ["127.0.0.1", "::1", "192.0.2.7", "fe80::1"],
     lookUp: async (host) => ({ localhost: ["127.0.0.1", "::1"], elsewhere: ["198.51.100.1"] })[host] ?? [],
     self: () => sam,
+    homes: "/Users",
     daemons: "",
   };
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Finding } from "../../../src/service/check/inspection.ts";
-import { report, reportJson } from "../../../src/service/check/report.ts";
+import { inJson, report } from "../../../src/service/check/report.ts";
 
 const findings: Finding[] = [
   { severity: "note", key: "KeepAlive", why: "why", fix: "fix" },
@@ -19,7 +19,7 @@ test("has colours when told so", () => {
 });
 
 test("has the same for programs", () => {
-  const { file, errors, notes, findings: list } = JSON.parse(reportJson("a", findings));
+  const { file, errors, notes, findings: list } = inJson("a", findings);
   expect({ file, errors, notes }).toEqual({ file: "a", errors: 1, notes: 1 });
   expect(list).toEqual(findings.toReversed());
 });

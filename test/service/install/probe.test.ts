@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { contactsOf, Probe } from "../../../src/service/install/probe.ts";
+import { contactsOf, Probe, Probes, takesRoot } from "../../../src/service/install/probe.ts";
 import { readSettings } from "../../../src/settings/options.ts";
 import { waitFor } from "../../support/wait.ts";
 
@@ -47,6 +47,13 @@ describe("contactsOf", () => {
   });
 });
 
+test("a port under 1024 takes root on a single address alone", () => {
+  const takes = (...entries: ReturnType<typeof entry>[]) => takesRoot({ Sockets: { Socket: entries } }, settings());
+  expect(takes(entry("0.0.0.0"), entry("::"), entry("127.0.0.1", "8080"))).toBe(false);
+  expect(takes(entry("0.0.0.0"), entry("::1", "http"))).toBe(true);
+  expect(takesRoot({ Sockets: { Socket: { SockPathName: "/tmp/web.sock" } } }, settings())).toBe(false);
+});
+
 describe("Probe", () => {
   let folder: string;
   beforeEach(async () => {
@@ -69,6 +76,29 @@ describe("Probe", () => {
         await waitFor("its end", () => closed === 1);
         server.stop(true);
       }
+    }
+  });
+
+  test("tells a server that speaks first from one that closes and one that only listens, and sends nothing", async () => {
+    const received: string[] = [];
+    const serve = (name: string, open: (socket: Bun.Socket) => void) =>
+      Bun.listen({ unix: join(folder, name), socket: { open, data: (_, bytes) => void received.push(String(bytes)) } });
+    const servers = [
+      serve("a", (socket) => void socket.write("220 ready\n")),
+      serve("b", (socket) => void socket.end()),
+      serve("c", () => {}),
+    ];
+    const contacts = ["a", "b", "c", "d"].map((name) => ({ kind: "unix" as const, path: join(folder, name) }));
+    try {
+      using probes = new Probes(contacts);
+      const states = () => probes.sights.map(({ state }) => state).join(" ");
+      await waitFor("what they see", () => states() === "answered closed open open");
+      expect(probes.refused).toEqual(contacts[3]);
+      servers.push(serve("d", () => {}));
+      await waitFor("the last", () => probes.refused === undefined);
+      expect(received).toEqual([]);
+    } finally {
+      for (const server of servers) server.stop(true);
     }
   });
 });

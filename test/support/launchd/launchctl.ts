@@ -87,7 +87,7 @@ export class Launchctl implements AsyncDisposable {
     this.#root = root;
     this.bin = join(folder, "bin");
     this.#spool = join(folder, "launchctl-spool");
-    this.launchd = new Launchd({ folder, throttle });
+    this.launchd = new Launchd({ folder, throttle, root });
     mkdirSync(this.bin);
     mkdirSync(this.#spool);
     chmodSync(this.#spool, 0o1777);

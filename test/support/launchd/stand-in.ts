@@ -21,6 +21,8 @@ export type { Socket } from "./sockets.ts";
 export interface LaunchdOptions extends Partial<JobSettings> {
   /** Where captured output goes: LABEL.stdout and LABEL.stderr. */
   folder: string;
+  /** The folder that has /Library for a Mac program under macrun; empty for the system's own. */
+  root?: string;
 }
 
 /** Milliseconds: shorter than launchd's, so that nobody waits. */
@@ -33,6 +35,7 @@ const agentExitTimeout = (given: number) => (given === Number.POSITIVE_INFINITY 
 
 export class Launchd implements AsyncDisposable {
   readonly #folder: string;
+  readonly #root: string;
   readonly #settings: JobSettings;
   readonly #jobs: Job[] = [];
   #timer: Timer | null = null;
@@ -43,9 +46,15 @@ export class Launchd implements AsyncDisposable {
     backlog = defaultBacklog,
     handover = "launch_activate_socket",
     exitTimeout,
+    root = "",
   }: LaunchdOptions) {
     this.#folder = folder;
+    this.#root = root;
     this.#settings = { throttle, backlog, handover, exitTimeout };
+  }
+
+  #located(path: string | null): string | null {
+    return path?.startsWith("/Library/") ? join(this.#root, path) : path;
   }
 
   /**
@@ -57,6 +66,8 @@ export class Launchd implements AsyncDisposable {
     const description = readJob(plist);
     if (agent) description.exitTimeout = agentExitTimeout(description.exitTimeout);
     if (agent && user !== "") description.user = user;
+    description.stdout = this.#located(description.stdout);
+    description.stderr = this.#located(description.stderr);
     const { label } = description;
     if (this.#jobs.some((job) => job.label === label && job.state !== "unloaded")) {
       throw new Error(`${label} is loaded already`);
