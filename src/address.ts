@@ -30,12 +30,14 @@ export function parseTcpAddress(text: string, { portZero = false } = {}): TcpAdd
   if (!match) {
     const colons = text.split(":").length - 1;
     if (colons > 1 && !text.includes("[")) throw new UserError(`an IPv6 address goes in brackets; ${form}`);
+    if (/^\d+$/.test(text)) throw new UserError(`it is a port alone; write :${text} for this machine, or HOST:${text}`);
     throw new UserError(colons === 0 ? `the port is missing; ${form}` : `it is not an address; ${form}`);
   }
   const [, bracketed, bare, port = ""] = match;
   if (bracketed !== undefined && isIP(bracketed) !== 6) {
     throw new UserError(`what stands in brackets is not an IPv6 address; ${form}`);
   }
+  if (bare === "*") throw new UserError(`there is no host *; write 0.0.0.0:${port} for every address of this machine`);
   if (bare && isIP(bare) === 0 && !isHostName(bare)) {
     throw new UserError(`${quote(bare)} is neither an IP address nor a host name; ${form}`);
   }
@@ -56,7 +58,9 @@ export function parseSocketPath(text: string): UnixAddress {
 
 /** Reads a Unix path (anything with a slash) or a TCP address. */
 export function parseAddress(text: string, options = { portZero: false }): Address {
-  return text.includes("/") ? parseSocketPath(text) : parseTcpAddress(text, options);
+  if (text.includes("/")) return parseSocketPath(text);
+  if (/^[^:]*\.sock(et)?$/.test(text)) throw new UserError(`the path of a Unix socket has a slash; write ./${text}`);
+  return parseTcpAddress(text, options);
 }
 
 /** The address as people write it: `127.0.0.1:80`, `[::1]:80`, `/tmp/server.sock`. */

@@ -11,14 +11,14 @@ export type Command =
   | { kind: "usage" }
   | { kind: "help" }
   | { kind: "version" }
-  /** `program` is the program and its arguments, or null for proxy-only (`-`). */
-  | { kind: "run"; settings: Settings; program: ProgramCommand | null }
+  /** `program` is the program and its arguments, or null for proxy-only (`-`), and `unused` what stands after that. */
+  | { kind: "run"; settings: Settings; program: ProgramCommand | null; unused: string[] }
   | ServiceCommand;
 
 /** The options that are no settings. */
-const switches = {
-  help: { flag: "help", help: "Show this help.", last: true },
-  version: { flag: "version", help: "Show the version.", last: true },
+export const switches = {
+  help: { flag: "help", short: "h", help: "Show this help; also -h.", last: true },
+  version: { flag: "version", short: "V", help: "Show the version; also -V.", last: true },
 } as const satisfies Record<string, Flag>;
 
 /**

@@ -3,7 +3,7 @@ import { releasePaths } from "./activation/standalone.ts";
 import { withoutSystemdVariables } from "./activation/systemd.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { UserError } from "./errors.ts";
-import { log, setLogLevel } from "./log.ts";
+import { log } from "./log.ts";
 import { becomeProgram } from "./program/handoff.ts";
 import { Program } from "./program/program.ts";
 import { Signals } from "./program/signals.ts";
@@ -32,7 +32,6 @@ export async function launch(
   settings: Settings,
   environment: Environment,
 ): Promise<number> {
-  setLogLevel(settings.logLevel);
   refuseMissingTargets(command, settings);
   const names = socketNamesOf(settings);
   const sockets = await activate({ listen: settings.listen, names, datagrams: settings.passSockets }, environment);

@@ -4,10 +4,11 @@ import { version } from "../package.json";
 import { help, parseCommandLine, usage } from "./cli.ts";
 import { UserError } from "./errors.ts";
 import { launch } from "./launcher.ts";
-import { log } from "./log.ts";
+import { log, setLogLevel } from "./log.ts";
 import { print, tell } from "./output.ts";
 import type { Caller } from "./service/caller/caller.ts";
 import { runService } from "./service/service.ts";
+import { misspeltVariables, slipsIn } from "./slips.ts";
 import { hasLaunchd } from "./system/platform.ts";
 
 async function main(): Promise<number> {
@@ -23,6 +24,10 @@ async function main(): Promise<number> {
       print(version);
       return 0;
     case "run":
+      setLogLevel(command.settings.logLevel);
+      for (const slip of misspeltVariables(process.env)) log.warn(slip);
+      if (command.unused.length > 0)
+        log.warn(`no program is run with -, and nothing after it has an effect: ${command.unused.join(" ")}`);
       return launch(command.program, command.settings, process.env);
     default:
       return runService(command, caller(), { print, tell });
@@ -47,5 +52,6 @@ try {
 } catch (error) {
   if (!(error instanceof UserError)) throw error;
   log.error(error.message);
+  for (const slip of slipsIn(process.argv.slice(2))) log.error(slip);
   process.exit(1);
 }

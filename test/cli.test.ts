@@ -9,7 +9,12 @@ import { anyText, check } from "./support/property.ts";
 const rows = Object.values<{ flag: string; variable?: string; value?: string; help: string }>(options);
 const withValue = rows.filter(({ value }) => value !== undefined);
 const switches = rows.filter(({ value }) => value === undefined);
-const run = (program: string[] | null, flags = {}) => ({ kind: "run", settings: readSettings(flags, {}), program });
+const run = (program: string[] | null, flags = {}, unused: string[] = []) => ({
+  kind: "run",
+  settings: readSettings(flags, {}),
+  program,
+  unused,
+});
 
 describe("parseCommandLine", () => {
   test("no arguments ask for the usage line, whatever the environment holds", () => {
@@ -37,9 +42,30 @@ describe("parseCommandLine", () => {
     [["--", "-x"], ["-x"]],
     [["-"], null],
     [["--", "-"], null],
-    [["-", "ignored"], null],
   ])("%j runs %j", (args, program) => {
     expect(parseCommandLine(args, {})).toEqual(run(program) as never);
+  });
+
+  test("what stands after - means nothing, and is remembered", () => {
+    expect(parseCommandLine(["-", "ignored", "too"], {})).toEqual(run(null, {}, ["ignored", "too"]) as never);
+  });
+
+  test("-h and -V are short for --help and --version", () => {
+    expect(parseCommandLine(["-h", "server"], {})).toEqual({ kind: "help" });
+    expect(parseCommandLine(["--listen", ":1", "-V"], {})).toEqual({ kind: "version" });
+    expect(parseCommandLine(["server", "-h"], {})).toMatchObject({ program: ["server", "-h"] });
+  });
+
+  test.each([
+    ["--lisen", "--listen"],
+    ["--Listen=:1", "--listen"],
+    ["--prot", "--port"],
+    ["-log", "--log"],
+    ["--print-plits", "--print-plist"],
+    ["--hlep", "--help"],
+  ])("%s was meant to be %s", (flag, meant) => {
+    const sentence = `cannot use ${flag.replace(/=.*/, "")}: there is no such option; did you mean ${meant}?`;
+    expect(() => parseCommandLine([flag, "server"], {})).toThrow(sentence);
   });
 
   test("options stand before the program, with their value behind = or as the next argument", () => {
@@ -60,15 +86,12 @@ describe("parseCommandLine", () => {
     expect(() => parseCommandLine([`${flag}=1`], {})).toThrow(`cannot use ${flag}=1: ${flag} takes no value`);
   });
 
-  test.each(["--no-such-option", "--no-such-option=1", "--Listen", "--listen-", "-h", "-x", "--__proto__", "---"])(
-    "%s is refused",
-    (flag) => {
-      const name = flag.split("=")[0];
-      expect(() => parseCommandLine([flag, "server"], {})).toThrow(
-        `cannot use ${name}: there is no such option; see launch_socket_server --help`,
-      );
-    },
-  );
+  test.each(["--no-such-option", "--no-such-option=1", "-x", "--__proto__", "---"])("%s is refused", (flag) => {
+    const name = flag.split("=")[0];
+    expect(() => parseCommandLine([flag, "server"], {})).toThrow(
+      `cannot use ${name}: there is no such option; see launch_socket_server --help`,
+    );
+  });
 
   test.each(withValue)("--$flag without its value is refused", ({ flag, value }) => {
     const sentence = `cannot use --${flag}: its value is missing; write --${flag} ${value}`;

@@ -110,11 +110,7 @@ describe("what cannot be is one sentence", () => {
       ["--listen=:0", "/no/such"],
       "cannot start program `/no/such': there is no such file, or no interpreter for it; check the path",
     ],
-    [
-      "a folder as program",
-      ["--listen=:0", "/"],
-      "cannot start program `/': permission denied; check that / may be executed by this user",
-    ],
+    ["a folder as program", ["--listen=:0", "/"], "cannot start program `/': it is a folder; name the program in it"],
     [
       "names of two lines",
       ["--listen=:0", "/a\nb"],
@@ -150,6 +146,51 @@ describe("what cannot be is one sentence", () => {
     const ended = await calls.run([`--listen=${calls.folder}/own`, ...calls.touch], { env: { TMPDIR: missing } });
     calls.expectRefusal(ended, /^cannot make a folder for the program's socket in .*: ENOENT; set TMPDIR/);
     expect(existsSync(join(calls.folder, "own"))).toBe(false);
+  });
+});
+
+describe("a slip is met", () => {
+  const hint = async (args: string[], env: Record<string, string> = {}) => {
+    const { code, stderr } = await calls.run(args, { env });
+    expect([code, calls.started]).toEqual([1, false]);
+    return stderr.replaceAll("launch_socket_server: ", "").trim().split("\n").slice(1);
+  };
+
+  test("an option that stands after the program of a start that fails", async () => {
+    expect(await hint([...calls.touch, "--listen", ":0"])).toEqual([
+      "--listen stands after the program; put it before sh",
+    ]);
+    expect(await hint(["/no/such", "--port", "80"])).toEqual([]);
+  });
+
+  test("a command without its dashes, which is never acted on", async () => {
+    expect(await hint(["install", "com.example.web"])).toEqual([
+      "install is taken for the program; did you mean --install?",
+    ]);
+    expect(await hint(["--listen=:0", "status"])).toEqual([
+      "status is taken for the program; did you mean launchctl print system/LABEL?",
+    ]);
+  });
+
+  test("addresses as people write them", async () => {
+    const sentence = async (value: string) => (await calls.run(["--listen", value, ...calls.touch])).stderr;
+    expect(await sentence("38081")).toContain('cannot use "38081" for --listen: it is a port alone; write :38081');
+    expect(await sentence("l.sock")).toContain("the path of a Unix socket has a slash; write ./l.sock");
+    expect(await sentence("*:80")).toContain("there is no host *; write 0.0.0.0:80");
+  });
+
+  test("a variable that is nearly ours, and words after -, are warned of once", async () => {
+    const { code, stderr } = await calls.run(["--listen=127.0.0.1:0", ...calls.touch], {
+      env: { LAUNCH_DAEMON_IDLE_TIMOUT: "1s" },
+    });
+    expect(code).toBe(0);
+    expect(stderr).toStartWith(
+      "launch_socket_server: LAUNCH_DAEMON_IDLE_TIMOUT is not a setting and has no effect; did you mean LAUNCH_DAEMON_IDLE_TIMEOUT?\n",
+    );
+    const proxy = await calls.run(["--listen", "192.0.2.77:0", "--tcp-address=:1", "-", "server", "-x"]);
+    expect(proxy.stderr).toStartWith(
+      "launch_socket_server: no program is run with -, and nothing after it has an effect: server -x\n",
+    );
   });
 });
 

@@ -1,4 +1,5 @@
 import { UserError } from "../errors.ts";
+import { byNearness } from "../settings/suggest.ts";
 
 /** The environment without the protocol's variables where they are meant for this process, which alone they are for (sd_listen_fds(3)). */
 export function withoutSystemdVariables(
@@ -38,7 +39,10 @@ export function takeSystemdSockets(
   }));
   const missing = names.find((name) => !all.some((socket) => socket.name === name));
   if (missing !== undefined) {
-    const known = [...new Set(all.map((socket) => `"${socket.name}"`))].join(", ");
+    const passed = [...new Set(all.map((socket) => socket.name))];
+    const known = byNearness(missing, passed)
+      .map((name) => `"${name}"`)
+      .join(", ");
     const asked = names.length > 1 ? ` (names given: ${names.join(", ")})` : "";
     throw new UserError(
       `no socket named "${missing}" was passed, only ${known}${asked}; set FileDescriptorName= in the .socket unit`,

@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants, type Stats, statSync } from "node:fs";
 import { reasonOf, UserError } from "../errors.ts";
 import { isExecutableFile, searchPath } from "../system/path-search.ts";
 import { platform } from "../system/platform.ts";
@@ -31,14 +31,23 @@ export function requireExecutable(name: string, path: string): void {
 
 /** Why a program that was found could not be started, by the error's name (`EACCES`). */
 export function startError(name: string, path: string, reason: string): UserError {
-  return new UserError(`cannot start program \`${name}': ${explain(reason, path)}`);
+  const why = isFolder(path) ? "it is a folder; name the program in it" : explain(reason, path);
+  return new UserError(`cannot start program \`${name}': ${why}`);
 }
 
 function isFile(path: string): boolean {
+  return stat(path)?.isFile() ?? false;
+}
+
+function isFolder(path: string): boolean {
+  return stat(path)?.isDirectory() ?? false;
+}
+
+function stat(path: string): Stats | null {
   try {
-    return statSync(path).isFile();
+    return statSync(path);
   } catch {
-    return false;
+    return null;
   }
 }
 

@@ -1,5 +1,11 @@
 import { quote, UserError } from "../errors.ts";
-import { type ProgramCommand, readCommandLine, refuseMissingTargets } from "../settings/command-line.ts";
+import {
+  type ProgramCommand,
+  readCommandLine,
+  refuseMissingTargets,
+  settingFlags,
+  strayFlag,
+} from "../settings/command-line.ts";
 import { type Flags, type OptionName, options, type Settings } from "../settings/options.ts";
 import { variableProblem } from "./check/settings.ts";
 import { type ServiceFlags, serviceFlags } from "./flags.ts";
@@ -39,7 +45,7 @@ export function describeService(label: string, flags: ServiceFlags & Flags, rest
   if (flags.listen) {
     throw new UserError("cannot use --listen in a property list: launchd listens; use --address and --port");
   }
-  const { environment, flags: settingFlags } = placeSettings(flags);
+  const { environment, flags: inArguments } = placeSettings(flags);
   for (const text of flags.env ?? []) {
     const [name, value] = parseVariable(text);
     const problem = variableProblem(name);
@@ -47,8 +53,8 @@ export function describeService(label: string, flags: ServiceFlags & Flags, rest
     if (environment.has(name)) throw new UserError(`cannot use ${name} twice: leave one of them out`);
     environment.set(name, value);
   }
-  const line = { flags: settingFlags, rest };
-  const { settings, program } = readCommandLine(line, Object.fromEntries(environment), "launchd");
+  const line = { flags: inArguments, rest };
+  const { settings, program, unused } = readCommandLine(line, Object.fromEntries(environment), "launchd");
   refuseMissingTargets(program, settings);
   if (flags.env && program !== null && /^[A-Za-z_]\w*=/.test(program[0])) {
     throw new UserError(`cannot use ${quote(program[0])} as the program: it is a variable; write --env before each`);
@@ -56,6 +62,7 @@ export function describeService(label: string, flags: ServiceFlags & Flags, rest
   if (program === null && flags.loginShell) {
     throw new UserError("cannot use --login-shell with -: there is no program to run in it");
   }
+  const stray = program === null ? undefined : strayFlag(program.slice(1), { ...settingFlags, ...serviceFlags });
   return {
     label,
     sockets: describeSockets(flags, settings),
@@ -64,7 +71,7 @@ export function describeService(label: string, flags: ServiceFlags & Flags, rest
     log: one("log", flags),
     workingDirectory: undefined,
     environment,
-    flags: Object.entries(settingFlags).flatMap(([name, texts]) =>
+    flags: Object.entries(inArguments).flatMap(([name, texts]) =>
       texts.map((text) => `--${options[name as OptionName].flag}=${text}`),
     ),
     settings,
@@ -75,7 +82,17 @@ export function describeService(label: string, flags: ServiceFlags & Flags, rest
       flags.onDemand || (!flags.keepRunning && settings.exitIdleTime !== Number.POSITIVE_INFINITY)
         ? "on-demand"
         : "keep-running",
-    notes: equalPorts(flags).map((text) => `${text} is given twice, and launchd binds it once; leave one of them out`),
+    notes: [
+      ...(stray === undefined
+        ? []
+        : [
+            `${stray} stands after the program and belongs to it; put it before ${program?.[0]} if it is meant for launch_socket_server`,
+          ]),
+      ...equalPorts(flags).map((text) => `${text} is given twice, and launchd binds it once; leave one of them out`),
+      ...(unused.length > 0
+        ? [`no program is run with -, and nothing after it has an effect: ${unused.join(" ")}`]
+        : []),
+    ],
   };
 }
 

@@ -2,6 +2,7 @@ import { UserError } from "../errors.ts";
 import type { Flag } from "./flag.ts";
 import { type Flags, options, readSettings, type Settings, type SocketSource } from "./options.ts";
 import { routesOf } from "./routes.ts";
+import { nearest } from "./suggest.ts";
 
 /** A command line of ours, split but not checked yet. */
 export interface SplitCommandLine<Name extends string> {
@@ -22,7 +23,11 @@ export function splitCommandLine<Name extends string>(
   args: string[],
   table: Record<Name, Flag>,
 ): SplitCommandLine<Name> {
-  const names = new Map(Object.entries<Flag>(table).map(([name, { flag }]) => [`--${flag}`, name as Name]));
+  const names = new Map(
+    Object.entries<Flag>(table).flatMap(([name, { flag, short }]) =>
+      [`--${flag}`, ...(short === undefined ? [] : [`-${short}`])].map((spelling) => [spelling, name as Name]),
+    ),
+  );
   const flags: Partial<Record<Name, string[]>> = {};
   let index = 0;
   for (; index < args.length; index++) {
@@ -35,7 +40,13 @@ export function splitCommandLine<Name extends string>(
     const { flag, inline } = splitFlag(arg);
     const name = names.get(flag);
     if (name === undefined) {
-      throw new UserError(`cannot use ${flag}: there is no such option; see launch_socket_server --help`);
+      const meant = nearest(
+        flag,
+        [...names.keys()].filter((name) => name.startsWith("--")),
+        2,
+      );
+      const fix = meant === undefined ? "see launch_socket_server --help" : `did you mean ${meant}?`;
+      throw new UserError(`cannot use ${flag}: there is no such option; ${fix}`);
     }
     const { value: form, last } = table[name];
     if (form === undefined && inline !== undefined) throw new UserError(`cannot use ${arg}: ${flag} takes no value`);
@@ -51,14 +62,14 @@ export function splitCommandLine<Name extends string>(
 }
 
 /**
- * The settings and the program (null for `-`, which runs none) of a command line that has only settings before the
- * program; `source` is where the sockets come from. Throws a UserError.
+ * The settings and the program (null for `-`, which runs none, and then the words after it, which mean nothing) of a command line that
+ * has only settings before the program; `source` is where the sockets come from. Throws a UserError.
  */
 export function readCommandLine(
   { flags, rest }: { flags: Flags; rest: string[] },
   environment: Record<string, string | undefined>,
   source: SocketSource = "elsewhere",
-): { settings: Settings; program: ProgramCommand | null } {
+): { settings: Settings; program: ProgramCommand | null; unused: string[] } {
   const settings = readSettings(flags, environment, source);
   const [program, ...args] = rest;
   if (program === undefined) {
@@ -67,11 +78,19 @@ export function readCommandLine(
   if (program === "") {
     throw new UserError("cannot start: the program's name is empty; name a program, or - to run none");
   }
-  return { settings, program: program === "-" ? null : [program, ...args] };
+  return program === "-"
+    ? { settings, program: null, unused: args }
+    : { settings, program: [program, ...args], unused: [] };
 }
 
 /** The settings alone, as the table of flags that a command line may have. */
 export const settingFlags: Record<keyof typeof options, Flag> = options;
+
+/** The first of a program's arguments that is spelt like a flag of the table, without its value; undefined where none is. */
+export function strayFlag(words: string[], table: Record<string, Flag>): string | undefined {
+  const known = new Set(Object.values(table).map(({ flag }) => `--${flag}`));
+  return words.map((word) => splitFlag(word).flag).find((flag) => known.has(flag));
+}
 
 function splitFlag(text: string): { flag: string; inline?: string } {
   const at = text.indexOf("=");

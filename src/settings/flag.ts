@@ -2,6 +2,8 @@
 export interface Flag {
   /** Without `--`. */
   flag: string;
+  /** One letter that says the same, without `-`. */
+  short?: string;
   /** The form of its value; none for a switch. */
   value?: string;
   /** The environment variable that says the same; a flag wins over it, and an empty one counts as not set. */

@@ -1,4 +1,4 @@
-import { parseAddress, parseSocketPath, parseTcpAddress } from "../address.ts";
+import { formatAddress, parseAddress, parseSocketPath, parseTcpAddress } from "../address.ts";
 import { quote, UserError } from "../errors.ts";
 import type { Flag } from "./flag.ts";
 import {
@@ -149,6 +149,9 @@ export const defaultSocketNames = ["Socket", "Listeners", "listeners"] as const;
 
 export type OptionName = keyof typeof options;
 
+/** The variables of all settings. */
+export const settingVariables: string[] = Object.values<Flag>(options).flatMap(({ variable }) => variable ?? []);
+
 /** Where the sockets come from: some defaults are others under launchd. */
 export type SocketSource = "launchd" | "elsewhere";
 
@@ -199,7 +202,7 @@ export function readSettings(
 }
 
 /** What would be silently without effect, or undecided, is refused. */
-function refuseContradictions(given: Map<OptionName, string>, { passSockets, route }: Settings): void {
+function refuseContradictions(given: Map<OptionName, string>, { passSockets, route, listen }: Settings): void {
   const refuse = (name: OptionName, others: OptionName[], why: string) => {
     const other = others.find((other) => given.has(other));
     if (other === undefined || !given.has(name)) return;
@@ -217,6 +220,10 @@ function refuseContradictions(given: Map<OptionName, string>, { passSockets, rou
   );
   const relayed = (Object.keys(options) as OptionName[]).filter((name) => "relay" in options[name]);
   if (passSockets) refuse("passSockets", relayed, "nothing is relayed when the program gets the sockets");
+  const addresses = listen.map(formatAddress);
+  // Port 0 is another port each time.
+  const twin = addresses.find((address, index) => !address.endsWith(":0") && addresses.indexOf(address) < index);
+  if (twin !== undefined) throw new UserError(`cannot use --listen ${twin} twice: leave one of them out`);
   const names = new Set<string>();
   for (const { name } of route) {
     if (names.has(name.toUpperCase())) {

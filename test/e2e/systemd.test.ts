@@ -55,12 +55,18 @@ describe.skipIf(!activate)("under systemd-socket-activate (package systemd)", ()
   });
 
   test("a name that is not there is a sentence that says which are", async () => {
-    const port = freePort();
-    await activated(["--fdname=web", "-l", `127.0.0.1:${port}`], ["--socket-name", "Web", "true"], async (daemon) => {
-      await fetch(`http://127.0.0.1:${port}/`).catch(() => {});
-      expect(await daemon.exited).toBe(1);
-      expect(daemon.stderr).toContain('error activating launch socket: no socket named "Web" was passed, only "web"');
-    });
+    const [port, second] = [freePort(), freePort()];
+    await activated(
+      ["--fdname=other:web", "-l", `127.0.0.1:${port}`, "-l", `127.0.0.1:${second}`],
+      ["--socket-name", "Web", "true"],
+      async (daemon) => {
+        await fetch(`http://127.0.0.1:${port}/`).catch(() => {});
+        expect(await daemon.exited).toBe(1);
+        expect(daemon.stderr).toContain(
+          'error activating launch socket: no socket named "Web" was passed, only "web", "other"',
+        );
+      },
+    );
   });
 
   test("a datagram socket is refused", async () => {

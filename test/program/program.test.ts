@@ -149,7 +149,7 @@ describe.each(ways)("a program %s", (_, way) => {
   test.each([
     ["/no/such/server", "there is no such file, or no interpreter for it; check the path"],
     ["/dev/null/server", "there is no such file, or no interpreter for it; check the path"],
-    ["/", "permission denied; check that / may be executed by this user"],
+    ["/", "it is a folder; name the program in it"],
     ["PLAIN", "permission denied; check that PLAIN may be executed by this user"],
     ["no-such-server", "it is not in PATH (PATH); write its whole path"],
   ])("that cannot be started is one sentence: %s", async (name, reason) => {

@@ -127,6 +127,15 @@ describe("describeService", () => {
     expect(service.notes).toEqual(["80 is given twice, and launchd binds it once; leave one of them out"]);
   });
 
+  test("notes flags of ours among the program's arguments, and words after -", () => {
+    expect(describeAs("server", "--port=81").notes).toEqual([
+      "--port stands after the program and belongs to it; put it before server if it is meant for launch_socket_server",
+    ]);
+    expect(describeAs("--tcp-address", ":1", "-", "x").notes).toEqual([
+      "no program is run with -, and nothing after it has an effect: x",
+    ]);
+  });
+
   test("starts on demand what ends when idle, unless told otherwise", () => {
     expect(describeAs("--on-demand", "server").start).toBe("on-demand");
     expect(describeAs("--exit-idle-time", "10m", "server").start).toBe("on-demand");

@@ -25,7 +25,7 @@ describe("splitCommandLine", () => {
   });
 
   test.each([
-    [["--prot", "1"], "cannot use --prot: there is no such option; see launch_socket_server --help"],
+    [["--prot", "1"], "cannot use --prot: there is no such option; did you mean --port?"],
     [["-p", "1"], "cannot use -p: there is no such option; see launch_socket_server --help"],
     [["--port"], "cannot use --port: its value is missing; write --port number"],
     [["--port", "--quick"], "cannot use --port: its value is missing; write --port number"],

@@ -127,6 +127,10 @@ describe("several values", () => {
   test("flags are given again, the variable of routes holds words", () => {
     expect(readSettings({ socketName: ["Web", "Tls"] }, {}).socketName).toEqual(["Web", "Tls"]);
     expect(readSettings({ listen: [":1", ":2"] }, {}).listen.length).toBe(2);
+    expect(readSettings({ listen: [":0", ":0"] }, {}).listen.length).toBe(2);
+    expect(() => readSettings({ listen: ["/tmp/a", ":1", "/tmp/a"] }, {})).toThrow(
+      "cannot use --listen /tmp/a twice: leave one of them out",
+    );
     expect(readSettings({}, { LAUNCH_DAEMON_ROUTES: " Web=:1\n\tTls= " }).route.map(({ name }) => name)).toEqual([
       "Web",
       "Tls",

@@ -1,9 +1,9 @@
 import { basename, dirname, resolve } from "node:path";
 import { quote, UserError } from "../../errors.ts";
+import { nearest } from "../../settings/suggest.ts";
 import { parseLabel } from "../description.ts";
 import type { PlistFile } from "./inspection.ts";
 import { type Inspection, own } from "./inspection.ts";
-import { nearest } from "./suggest.ts";
 
 /** The keys that mean something to this program or to what the checks look at (launchd.plist(5)). */
 const keys = [

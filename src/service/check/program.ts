@@ -1,6 +1,7 @@
 import { basename, resolve } from "node:path";
 import { quote } from "../../errors.ts";
 import { searchPath, standardPath } from "../../system/path-search.ts";
+import { readScript } from "../../system/script.ts";
 import { changeable, isHidden, may, stat } from "./access.ts";
 import { type Inspection, own } from "./inspection.ts";
 import { isStrings } from "./settings.ts";
@@ -25,6 +26,10 @@ export function checkProgram(inspection: Inspection): void {
   checkOurs(inspection, program === undefined ? "ProgramArguments[0]" : "Program", program ?? words[0] ?? "");
   if (inspection.program === null) return;
   const first = words.length - inspection.program.length;
+  if (inspection.settings?.passSockets && runsBun(inspection, inspection.program[0])) {
+    const why = "Bun's node:http passes over the descriptor that it is to listen on and binds another port in silence";
+    inspection.note(`ProgramArguments[${first}]`, why, "leave --pass-sockets out, or run it by node");
+  }
   checkServer(inspection, `ProgramArguments[${first}]`, inspection.program[0]);
   if (basename(inspection.program[0]) !== "login_wrapper") return;
   const wrapped = inspection.program[1];
@@ -34,6 +39,13 @@ export function checkProgram(inspection: Inspection): void {
     // A bare name is looked up in the PATH of the user's shell, which only that shell knows.
     checkServer(inspection, `ProgramArguments[${first + 1}]`, wrapped);
   }
+}
+
+/** oven-sh/bun#36491: `http.Server.listen({ fd })` never reads `fd` (still so in 1.4.5). */
+function runsBun({ portable }: Inspection, program: string): boolean {
+  const script = portable ? null : readScript(program);
+  const names = script === null || script === "bare" ? [program] : [program, script.command ?? script.interpreter];
+  return names.some((name) => /^bunx?$/.test(basename(name)));
 }
 
 function checkOurs(inspection: Inspection, key: string, path: string): void {

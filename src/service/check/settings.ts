@@ -1,17 +1,15 @@
 import { UserError } from "../../errors.ts";
 import { readCommandLine, refuseMissingTargets, settingFlags, splitCommandLine } from "../../settings/command-line.ts";
-import { options, readSettings } from "../../settings/options.ts";
+import { readSettings, settingVariables } from "../../settings/options.ts";
+import { nearest } from "../../settings/suggest.ts";
 import type { PlistValue } from "../plist/value.ts";
 import { describe, type Inspection, own } from "./inspection.ts";
-import { nearest } from "./suggest.ts";
-
-const variables = Object.values<{ flag: string; variable?: string }>(options).flatMap(({ variable }) => variable ?? []);
 
 /** Why a variable must not stand in a service's environment, or null. */
 export function variableProblem(name: string): { why: string; fix: string } | null {
-  if (variables.includes(name) || name.startsWith("LAUNCH_PROGRAM_SOCKET_PATH_")) return null;
+  if (settingVariables.includes(name) || name.startsWith("LAUNCH_PROGRAM_SOCKET_PATH_")) return null;
   // A program may have variables of its own that begin with LAUNCH_, but hardly with the whole of our prefixes.
-  const meant = nearest(name, variables, /^LAUNCH_(DAEMON|PROGRAM)_/.test(name) ? 40 : 4);
+  const meant = nearest(name, settingVariables, /^LAUNCH_(DAEMON|PROGRAM)_/.test(name) ? 40 : 4);
   if (meant === undefined) return null;
   return { why: "there is no such setting, so that it has no effect", fix: `did you mean ${meant}?` };
 }
@@ -37,10 +35,17 @@ export function checkSettings(inspection: Inspection): void {
   if (inspection.findings.slice(before).some(({ severity }) => severity === "error")) return;
   attempt(inspection, "ProgramArguments", () => {
     const line = splitCommandLine(words.slice(1), settingFlags);
-    const { settings, program } = readCommandLine(line, inspection.environment, "launchd");
+    const { settings, program, unused } = readCommandLine(line, inspection.environment, "launchd");
     inspection.settings = settings;
     inspection.program = program;
     refuseMissingTargets(program, settings);
+    if (unused.length > 0) {
+      inspection.note(
+        "ProgramArguments",
+        "no program is run with -, and nothing after it has an effect",
+        "leave it out",
+      );
+    }
     if (settings.listen.length > 0) {
       const why = "--listen makes the program bind directly, and launchd's sockets are not served";
       inspection.note("ProgramArguments", why, "leave --listen out");

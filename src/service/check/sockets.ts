@@ -3,6 +3,7 @@ import { maxSocketPath, parsePort } from "../../address.ts";
 import { quote, UserError } from "../../errors.ts";
 import { defaultSocketNames } from "../../settings/options.ts";
 import { socketNamesOf } from "../../settings/routes.ts";
+import { byNearness } from "../../settings/suggest.ts";
 import { type Dictionary, isDictionary, type PlistValue } from "../plist/value.ts";
 import { stat } from "./access.ts";
 import { type Bound, checkLoops, checkNode, checkTwins } from "./addresses.ts";
@@ -50,11 +51,14 @@ function checkNames(inspection: Inspection, sockets: Dictionary | undefined): st
   }
   if (settings === null) return null;
   const wanted = socketNamesOf(settings);
-  const known = present.map((name) => quote(name)).join(", ");
+  const known = (name: string) =>
+    byNearness(name, present)
+      .map((name) => quote(name))
+      .join(", ");
   if (wanted === null) {
     const found = defaultSocketNames.find((name) => present.includes(name));
     if (found !== undefined) return noteIdle(inspection, present, [found]);
-    const why = `the socket "${defaultSocketNames[0]}" will be asked for, and there is only ${known}`;
+    const why = `the socket "${defaultSocketNames[0]}" will be asked for, and there is only ${known(defaultSocketNames[0])}`;
     inspection.error("Sockets", why, `rename the key, or set LAUNCH_DAEMON_SOCKET_NAME to ${present[0]}`);
     return null;
   }
@@ -64,7 +68,7 @@ function checkNames(inspection: Inspection, sockets: Dictionary | undefined): st
       inspection.error(`Sockets.${name}`, why, "rename the key and what asks for it");
     }
     if (present.includes(name)) continue;
-    const why = `the socket ${quote(name)} will be asked for, and there is only ${known}`;
+    const why = `the socket ${quote(name)} will be asked for, and there is only ${known(name)}`;
     inspection.error("Sockets", why, "rename the key, or ask for one that there is");
   }
   return noteIdle(inspection, present, wanted);

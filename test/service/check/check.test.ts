@@ -205,7 +205,7 @@ describe("the settings", () => {
   const set = (variables: Record<string, string>) => fixture.findings({ EnvironmentVariables: variables });
 
   test.each([
-    [{ LAUNCH_PROGRAM_TCP_ADDRESS: "8000" }, 'cannot use "8000" for LAUNCH_PROGRAM_TCP_ADDRESS: the port is missing'],
+    [{ LAUNCH_PROGRAM_TCP_ADDRESS: "8000" }, 'cannot use "8000" for LAUNCH_PROGRAM_TCP_ADDRESS: it is a port alone'],
     [{ LAUNCH_DAEMON_IDLE_TIMEOUT: "5" }, 'cannot use "5" for LAUNCH_DAEMON_IDLE_TIMEOUT: it is not a duration'],
     [{ LAUNCH_PROGRAM_TCP_ADRESS: ":8000" }, "there is no such setting, so that it has no effect"],
     [{ launch_program_tcp_address: ":8000" }, "there is no such setting, so that it has no effect"],
@@ -272,6 +272,22 @@ describe("the settings", () => {
       "note ProgramArguments: --listen makes the program bind directly, and launchd's sockets are not served",
     ]);
   });
+});
+
+test("a Bun server that gets the sockets is noted, also as a script", async () => {
+  const EnvironmentVariables = { LAUNCH_PROGRAM_PASS_SOCKETS: "1", PATH: join(fixture.folder, "bin") };
+  await Bun.write(join(fixture.folder, "bin/bun"), "#!/bin/sh\n");
+  await chmod(join(fixture.folder, "bin/bun"), 0o755);
+  await Bun.write(join(fixture.folder, "bin/site"), "#!/usr/bin/env bun\n");
+  await chmod(join(fixture.folder, "bin/site"), 0o755);
+  const why = "Bun's node:http passes over the descriptor that it is to listen on and binds another port in silence";
+  for (const word of ["@/bun", "@/site"]) {
+    expect(await fixture.findings({ ...run(word), EnvironmentVariables })).toEqual([
+      `note ProgramArguments[1]: ${why}`,
+    ]);
+  }
+  expect(await fixture.findings({ ...run("@/server"), EnvironmentVariables })).toEqual([]);
+  expect(await fixture.findings(run("@/bun"))).toEqual([]);
 });
 
 describe("the sockets", () => {

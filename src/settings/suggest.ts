@@ -11,6 +11,12 @@ export function nearest(name: string, names: readonly string[], limit = 3): stri
   return best;
 }
 
+/** The names, the nearest first; equally near ones in their order. */
+export function byNearness(name: string, names: readonly string[]): string[] {
+  const steps = (candidate: string) => distance(name.toLowerCase(), candidate.toLowerCase());
+  return names.toSorted((one, other) => steps(one) - steps(other));
+}
+
 /** Levenshtein's distance. */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
