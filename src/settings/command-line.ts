@@ -1,4 +1,4 @@
-import { UserError } from "../errors.ts";
+import { quote, UserError } from "../errors.ts";
 import type { Flag } from "./flag.ts";
 import { type Flags, options, readSettings, type Settings, type SocketSource } from "./options.ts";
 import { routesOf } from "./routes.ts";
@@ -40,6 +40,10 @@ export function splitCommandLine<Name extends string>(
     const { flag, inline } = splitFlag(arg);
     const name = names.get(flag);
     if (name === undefined) {
+      const [first = "", second] = flag.split(/\s+/);
+      if (second !== undefined && names.has(first)) {
+        throw new UserError(`cannot use ${quote(arg)}: flag and value are one word; write two, or ${first}=VALUE`);
+      }
       const meant = nearest(
         flag,
         [...names.keys()].filter((name) => name.startsWith("--")),

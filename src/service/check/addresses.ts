@@ -32,6 +32,10 @@ export async function checkNode(inspection: Inspection, key: string, entry: Dict
     );
     return ["0.0.0.0", "::"].filter(ofFamily);
   }
+  if (node === "*") {
+    inspection.error(path, "launchd knows no *, and binds nothing", "write 0.0.0.0 for the whole network");
+    return [];
+  }
   const addresses = await addressesOf(inspection, node);
   if (addresses === null) return [];
   if (addresses.length === 0) {
@@ -93,7 +97,11 @@ export async function checkLoops(inspection: Inspection, bound: Bound[]): Promis
     if (!target || !own) continue;
     const why = `the target ${formatAddress(target)} is ${formatAddress(own)}, which launchd binds for this job`;
     const variable = target.kind === "tcp" ? "LAUNCH_PROGRAM_TCP_ADDRESS" : "LAUNCH_PROGRAM_SOCKET_PATH";
-    inspection.error(inspection.settingKey(variable), why, "give the server an address of its own");
+    inspection.error(
+      inspection.settingKey("LAUNCH_DAEMON_ROUTES", variable),
+      why,
+      "give the server an address of its own",
+    );
   }
 }
 

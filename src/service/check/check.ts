@@ -3,6 +3,7 @@ import { UserError } from "../../errors.ts";
 import type { Settings } from "../../settings/options.ts";
 import { parsePlist, type Reading } from "../plist/read.ts";
 import type { Dictionary } from "../plist/value.ts";
+import { checkArguments } from "./arguments.ts";
 import { checkDuplicates } from "./duplicates.ts";
 import { checkFiles } from "./files.ts";
 import { checkIdentity } from "./identity.ts";
@@ -15,6 +16,7 @@ import { checkSecrets } from "./secrets.ts";
 import { checkSettings } from "./settings.ts";
 import { checkSockets } from "./sockets.ts";
 import { checkTakeover } from "./takeover.ts";
+import { checkValues } from "./values.ts";
 
 export type { Finding } from "./inspection.ts";
 
@@ -55,6 +57,8 @@ export async function checkPlist(
   checkSettings(inspection);
   checkSecrets(inspection);
   checkProgram(inspection);
+  checkArguments(inspection);
+  checkValues(inspection);
   await checkSockets(inspection);
   checkFiles(inspection, file.makesLog);
   checkTakeover(inspection);

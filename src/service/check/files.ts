@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { quote } from "../../errors.ts";
 import { socketPathDanger } from "../../program/socket-path.ts";
 import { isHidden, may, stat } from "./access.ts";
+import { isForShell } from "./arguments.ts";
 import type { Inspection } from "./inspection.ts";
 import { runsAsRoot } from "./takeover.ts";
 
@@ -30,7 +31,7 @@ function checkFolder(inspection: Inspection): void {
   const { account } = inspection;
   if (path === undefined) return;
   if (!path.startsWith("/")) {
-    inspection.error(key, `${quote(path)} is not an absolute path`, "write the whole path");
+    inspection.error(key, notAbsolute(path), "write the whole path");
     return;
   }
   if (inspection.portable) return;
@@ -46,11 +47,15 @@ function checkFolder(inspection: Inspection): void {
   }
 }
 
+function notAbsolute(path: string): string {
+  return `${quote(path)} is not an absolute path${isForShell(path) ? ", and launchd expands nothing" : ""}`;
+}
+
 /** launchd opens the logs as the job's user, and says nothing when that fails. */
 function checkLog(inspection: Inspection, key: string, path: string): void {
   const { account } = inspection;
   if (!path.startsWith("/")) {
-    inspection.error(key, `${quote(path)} is not an absolute path`, "write the whole path");
+    inspection.error(key, notAbsolute(path), "write the whole path");
     return;
   }
   if (inspection.portable) return;

@@ -56,11 +56,14 @@ function checkLabel(inspection: Inspection, { path, stats }: PlistFile): void {
     inspection.error("Label", error.message.replace(/; .*/, ""), "choose one like com.example.web");
     return;
   }
+  if (/\s/.test(label)) {
+    inspection.note("Label", "it has white space in it, so that each command about it takes quotes", "leave that out");
+  }
   const name = basename(path).replace(/\.plist$/, "");
   const isFile = path !== "-" && (stats?.isFile() ?? true);
   if (isFile && (name !== label || !path.endsWith(".plist"))) {
     const why = `it is ${quote(label)}, and the file's name is ${quote(basename(path))}`;
-    inspection.error("Label", why, `call the file ${label}.plist, or the job as the file`);
+    inspection.note("Label", why, `call the file ${label}.plist, or the job as the file`);
   }
 }
 

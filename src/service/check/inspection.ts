@@ -62,9 +62,10 @@ export class Inspection {
     return this.settings === null || this.settings.passSockets ? [] : routesOf(this.settings);
   }
 
-  /** The key that holds a setting: its variable's where the job has that, else the arguments. */
-  settingKey(variable: string): string {
-    return this.environment[variable] ? `EnvironmentVariables.${variable}` : "ProgramArguments";
+  /** The key that holds a setting: that of the first of its variables which the job has, else the arguments. */
+  settingKey(...variables: string[]): string {
+    const variable = variables.find((name) => this.environment[name]);
+    return variable === undefined ? "ProgramArguments" : `EnvironmentVariables.${variable}`;
   }
 
   /** For a path that who runs the checks cannot look at; what is wrong with it stays unknown. */

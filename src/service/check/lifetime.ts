@@ -7,6 +7,7 @@ import {
 } from "../exit-timeout.ts";
 import { isDictionary } from "../plist/value.ts";
 import { describe, type Inspection, own } from "./inspection.ts";
+import { isStrings } from "./settings.ts";
 
 /** Seconds between two starts: ThrottleInterval's default in launchd.plist(5); `minimum runtime = 10` of launchctl print. */
 const defaultThrottle = 10;
@@ -20,7 +21,7 @@ export function checkLifetime(inspection: Inspection): void {
   }
   checkExitTimeout(inspection);
   if (settings === null || settings.exitIdleTime === Number.POSITIVE_INFINITY) return;
-  const idle = "EnvironmentVariables.LAUNCH_DAEMON_EXIT_IDLE_TIME";
+  const idle = inspection.settingKey("LAUNCH_DAEMON_EXIT_IDLE_TIME");
   const throttle = Number(own(job, "ThrottleInterval") ?? defaultThrottle);
   if (settings.exitIdleTime < throttle * 1000) {
     const why = `launchd starts a job that ran for less than ${throttle} s again only when they are over, and the next client waits`;
@@ -60,11 +61,15 @@ function checkExitTimeout(inspection: Inspection): void {
   if (seconds * 1000 >= settings.stopTimeout + leastMargin * 1000) return;
   const source = value === null ? " (its default, since the key is missing)" : "";
   const stop = settings.stopTimeout === Number.POSITIVE_INFINITY ? "for ever" : `${settings.stopTimeout / 1000} s`;
-  const why = `launchd kills the job ${seconds} s after SIGTERM${source}, and a stop may take ${stop} (LAUNCH_PROGRAM_STOP_TIMEOUT)`;
+  const words = own(job, "ProgramArguments");
+  const isFlag = isStrings(words) && words.some((word) => /^--stop-timeout(=|$)/.test(word));
+  const name = isFlag ? "--stop-timeout" : "LAUNCH_PROGRAM_STOP_TIMEOUT";
+  const origin = isFlag || inspection.environment[name] ? name : "its default";
+  const why = `launchd kills the job ${seconds} s after SIGTERM${source}, and a stop may take ${stop} (${origin})`;
   const needed = neededExitTimeout(settings);
   const isPossible = kind === "daemon" || (needed > 0 && needed <= longestAgentExitTimeout);
   const longer = isPossible ? `set it to ${needed}` : "make it a daemon";
   const most = seconds - leastMargin;
-  const shorter = most > 0 ? `, or set LAUNCH_PROGRAM_STOP_TIMEOUT to ${most}s or less` : "";
+  const shorter = most > 0 ? `, or set ${name} to ${most}s or less` : "";
   inspection.note(key, why, `${longer}${shorter}`);
 }

@@ -3,6 +3,7 @@ import { quote } from "../../errors.ts";
 import { searchPath, standardPath } from "../../system/path-search.ts";
 import { readScript } from "../../system/script.ts";
 import { changeable, isHidden, may, stat } from "./access.ts";
+import { isForShell, isSeveralWords } from "./arguments.ts";
 import { type Inspection, own } from "./inspection.ts";
 import { isStrings } from "./settings.ts";
 
@@ -49,6 +50,7 @@ function runsBun({ portable }: Inspection, program: string): boolean {
 }
 
 function checkOurs(inspection: Inspection, key: string, path: string): void {
+  if (refuseForShell(inspection, key, path)) return;
   if (!path.startsWith("/")) {
     const why = `${quote(path)} is not an absolute path, and launchd looks in no PATH of yours`;
     inspection.error(key, why, "write the whole path of launch_socket_server");
@@ -61,9 +63,27 @@ function checkOurs(inspection: Inspection, key: string, path: string): void {
   checkRunnable(inspection, key, path);
 }
 
+/** For a program's name that only a shell would have made the right one. */
+function refuseForShell(inspection: Inspection, key: string, name: string): boolean {
+  if (isForShell(name)) {
+    inspection.error(key, `launchd expands nothing, so that ${quote(name)} is no path`, "write the whole path");
+    return true;
+  }
+  // What has blanks in it and is there is a program of that name.
+  if (!isSeveralWords(name) || stat(name) !== null) return false;
+  const why = `${quote(name)} is one word to launchd, and no program has that name`;
+  inspection.error(key, why, "write each word as a <string> of its own");
+  return true;
+}
+
 function checkServer(inspection: Inspection, key: string, name: string): void {
+  if (refuseForShell(inspection, key, name)) return;
   if (name.includes("/")) {
     const folder = own(inspection.job, "WorkingDirectory");
+    if (inspection.portable && !name.startsWith("/") && folder === undefined) {
+      const why = `there is no WorkingDirectory, so that ${quote(name)} is looked for in /`;
+      inspection.error(key, why, "write the whole path, or add WorkingDirectory");
+    }
     checkRunnable(inspection, key, resolve(typeof folder === "string" ? folder : "/", name));
     return;
   }
@@ -82,6 +102,28 @@ function checkServer(inspection: Inspection, key: string, name: string): void {
   checkRunnable(inspection, key, found);
 }
 
+/** The first line of a script, and whether what it names is there. */
+function checkScript(inspection: Inspection, key: string, path: string): void {
+  const script = readScript(path);
+  if (script === null) return;
+  if (script === "bare") {
+    const why = `${path} is a text without a first line that says what runs it, so that it does not start`;
+    inspection.error(key, why, "begin it with a line such as #!/bin/sh");
+    return;
+  }
+  const { interpreter, command } = script;
+  if (command === null || command.includes("/")) {
+    const needed = command ?? interpreter;
+    if (stat(needed) !== null || isHidden(needed)) return;
+    inspection.error(key, `${path} is a script for ${needed}, which is not there`, "correct its first line");
+    return;
+  }
+  const search = inspection.environment.PATH ?? standardPath;
+  if (searchPath(command, search, "/").some((candidate) => stat(candidate)?.isFile())) return;
+  const why = `${path} is a script for ${command}, which is in no folder of the job's PATH (${search})`;
+  inspection.error(key, why, "set PATH in EnvironmentVariables");
+}
+
 function checkRunnable(inspection: Inspection, key: string, path: string): void {
   if (inspection.portable) return;
   const found = stat(path);
@@ -95,6 +137,8 @@ function checkRunnable(inspection: Inspection, key: string, path: string): void 
   } else if (account !== null && !may(account, "execute", path)) {
     const why = `${account.name} may not execute ${path}`;
     inspection.error(key, why, `chmod a+x ${path}, and check the folders above it`);
+  } else {
+    checkScript(inspection, key, path);
   }
   if (inspection.kind === "agent" || account?.uid !== 0) return;
   const weak = changeable(path);

@@ -48,7 +48,7 @@ export function checkSettings(inspection: Inspection): void {
     }
     if (settings.listen.length > 0) {
       const why = "--listen makes the program bind directly, and launchd's sockets are not served";
-      inspection.note("ProgramArguments", why, "leave --listen out");
+      inspection.error("ProgramArguments", why, "leave --listen out");
     }
   });
   const targets = ["LAUNCH_PROGRAM_TCP_ADDRESS", "LAUNCH_PROGRAM_SOCKET_PATH"].filter(

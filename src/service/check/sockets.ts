@@ -3,11 +3,30 @@ import { maxSocketPath, parsePort } from "../../address.ts";
 import { quote, UserError } from "../../errors.ts";
 import { defaultSocketNames } from "../../settings/options.ts";
 import { socketNamesOf } from "../../settings/routes.ts";
-import { byNearness } from "../../settings/suggest.ts";
+import { byNearness, nearest } from "../../settings/suggest.ts";
 import { type Dictionary, isDictionary, type PlistValue } from "../plist/value.ts";
 import { stat } from "./access.ts";
 import { type Bound, checkLoops, checkNode, checkTwins } from "./addresses.ts";
 import { describe, type Inspection, own } from "./inspection.ts";
+import { checkBoolean } from "./values.ts";
+
+/** The keys of a socket's dictionary (launchd.plist(5)). */
+const socketKeys = [
+  "SockType",
+  "SockPassive",
+  "SockNodeName",
+  "SockServiceName",
+  "SockFamily",
+  "SockProtocol",
+  "SockPathName",
+  "SockPathMode",
+  "SockPathOwner",
+  "SockPathGroup",
+  "SecureSocketWithKey",
+  "Bonjour",
+  "MulticastGroup",
+  "ReceivePacketInfo",
+];
 
 /** The entries under Sockets: whether launchd can bind them, and whether we ask for them. */
 export async function checkSockets(inspection: Inspection): Promise<void> {
@@ -85,6 +104,13 @@ function noteIdle(inspection: Inspection, present: string[], served: string[]): 
 }
 
 async function checkEntry(inspection: Inspection, key: string, entry: Dictionary, served: boolean): Promise<Bound[]> {
+  for (const name of Object.keys(entry)) {
+    if (socketKeys.includes(name)) continue;
+    const meant = nearest(name, socketKeys, 4);
+    const fix = meant === undefined ? "leave it out" : `did you mean ${meant}?`;
+    inspection.note(`${key}.${name}`, "launchd does not know this key and passes over it", fix);
+  }
+  checkBoolean(inspection, `${key}.SockPassive`, own(entry, "SockPassive"));
   const protocol = checkType(inspection, key, entry, served);
   if (own(entry, "SockPassive") === false) {
     const why = "launchd then connects to the address instead of listening on it";

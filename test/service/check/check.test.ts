@@ -40,7 +40,7 @@ describe("the file", () => {
 
   test("has to have the label's name", async () => {
     expect(await fixture.findings({ Label: "com.example.other" })).toEqual([
-      'error Label: it is "com.example.other", and the file\'s name is "com.example.web.plist"',
+      'note Label: it is "com.example.other", and the file\'s name is "com.example.web.plist"',
     ]);
     expect(await fixture.findings({}, { path: "/tmp/com.example.web" })).toHaveLength(1);
     expect(await fixture.findings({ Label: undefined })).toEqual([
@@ -266,10 +266,10 @@ describe("the settings", () => {
     ]);
   });
 
-  test("--listen is noted", async () => {
+  test("--listen is an error", async () => {
     const words = ["--listen", "127.0.0.1:80", "--stop-timeout", "4s", "@/server"];
     expect(await fixture.findings({ ...run(...words), Sockets: undefined })).toEqual([
-      "note ProgramArguments: --listen makes the program bind directly, and launchd's sockets are not served",
+      "error ProgramArguments: --listen makes the program bind directly, and launchd's sockets are not served",
     ]);
   });
 });
@@ -487,7 +487,7 @@ describe("the lifetime", () => {
         "note ExitTimeOut: launchd kills the job 5 s after SIGTERM (its default, since the key is missing), and a stop may take 15 s (LAUNCH_PROGRAM_STOP_TIMEOUT)",
       ]);
       expect(await fixture.findings({ ExitTimeOut: 3 })).toEqual([
-        "note ExitTimeOut: launchd kills the job 3 s after SIGTERM, and a stop may take 4 s (LAUNCH_PROGRAM_STOP_TIMEOUT)",
+        "note ExitTimeOut: launchd kills the job 3 s after SIGTERM, and a stop may take 4 s (its default)",
       ]);
       expect(await stop("0")).toEqual([
         "note ExitTimeOut: launchd kills the job 5 s after SIGTERM (its default, since the key is missing), and a stop may take for ever (LAUNCH_PROGRAM_STOP_TIMEOUT)",

