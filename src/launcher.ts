@@ -2,18 +2,18 @@ import { activate, nameForProgram } from "./activation/activation.ts";
 import { releasePaths } from "./activation/standalone.ts";
 import { withoutSystemdVariables } from "./activation/systemd.ts";
 import { type Address, formatAddress } from "./address.ts";
+import { Copies } from "./copies.ts";
+import { Copy } from "./copy.ts";
 import { UserError } from "./errors.ts";
 import { log } from "./log.ts";
 import { becomeProgram } from "./program/handoff.ts";
-import { Program } from "./program/program.ts";
 import { Signals } from "./program/signals.ts";
 import { socketPathDanger } from "./program/socket-path.ts";
 import { findOwnListener } from "./proxy/forwarding-loop.ts";
 import { Relay, type RelayRoute, type RelaySettings } from "./proxy/relay.ts";
-import { makeRoutes } from "./routes.ts";
 import { refuseMissingTargets } from "./settings/command-line.ts";
 import type { Settings } from "./settings/options.ts";
-import { routesOf, socketNamesOf } from "./settings/routes.ts";
+import { type RouteSetting, routesOf, socketNamesOf } from "./settings/routes.ts";
 import { finish, stop } from "./shutdown.ts";
 import { freeDescriptors } from "./system/process.ts";
 import type { ListeningSocket } from "./system/sockets.ts";
@@ -39,23 +39,24 @@ export async function launch(
   if (settings.passSockets && command !== null) becomeProgram(command, sockets, environment.PATH);
 
   const limits = relaySettings(settings);
-  // Before anything is made that has to be removed at the end.
-  const signals = new Signals();
-  const { routes, variables, remove } = makeRoutes(routesOf(settings), sockets, environment.TMPDIR);
-  // With routes there is no one name to tell.
-  if (settings.route.length === 0) variables.LAUNCH_DAEMON_SOCKET_NAME = nameForProgram(names, sockets);
-  process.on("exit", remove);
+  const routes = routesOf(settings);
   await refuseLoops(routes, sockets);
   for (const { target } of routes) warnOfDanger(target);
 
-  const program = command && Program.start(command, { ...withoutSystemdVariables(environment), ...variables });
-  if (program !== null) signals.passTo(program);
-  const relay = new Relay(routes, limits, log);
-  if (program !== null) relay.hasCrashed = () => program.crashed;
+  // Before anything is made that has to be removed at the end.
+  const signals = new Signals();
+  // With routes there is no one name to tell.
+  const name = settings.route.length === 0 ? { LAUNCH_DAEMON_SOCKET_NAME: nameForProgram(names, sockets) } : {};
+  const start = () => Copy.start(command, routes, { ...withoutSystemdVariables(environment), ...name });
+  const first = start();
+  const relay = new Relay(relayRoutes(routes, sockets, first), limits, log);
+  const copies = new Copies(first, start, relay, settings);
+  process.on("exit", () => copies.remove());
+  signals.passTo((signal) => copies.serving.program?.signal(signal));
   relay.start();
-  for (const { sockets, target } of routes) {
-    const served = sockets.map(({ address }) => formatAddress(address)).join(", ");
-    log.info(`serving ${served} by ${program?.name ?? "the server"} at ${formatAddress(target)}`);
+  for (const { sockets: served, target } of relayRoutes(routes, sockets, first)) {
+    const addresses = served.map(({ address }) => formatAddress(address)).join(", ");
+    log.info(`serving ${addresses} by ${first.program?.name ?? "the server"} at ${formatAddress(target.address)}`);
   }
 
   let mustFail = false;
@@ -68,13 +69,22 @@ export async function launch(
     mustFail = failed;
     return null;
   });
-  const exit = await Promise.race(program === null ? [asked] : [asked, program.exited]);
+  const exit = await Promise.race([asked, copies.ended]);
+  copies.halt();
   const status =
-    program !== null && exit !== null
-      ? await finish(exit, relay, program, settings.stopTimeout, signals)
-      : await stop(relay, program, settings.stopTimeout, signals);
+    exit === null
+      ? await stop(relay, copies, settings.stopTimeout, signals)
+      : await finish(exit, relay, copies, settings.stopTimeout, signals);
   relay.close();
   return mustFail ? 1 : status;
+}
+
+/** Which sockets lead where, as long as `copy` serves. */
+function relayRoutes(routes: RouteSetting[], sockets: ListeningSocket[], { targets }: Copy): RelayRoute[] {
+  return targets.map((target, index) => {
+    const wanted = routes[index]?.socket ?? null;
+    return { sockets: sockets.filter(({ name }) => wanted === null || wanted === name), target };
+  });
 }
 
 function relaySettings(settings: Settings): RelaySettings {
@@ -97,8 +107,10 @@ function capacity(limit: number | undefined): number {
   return Math.min(wanted, possible);
 }
 
-async function refuseLoops(routes: RelayRoute[], sockets: ListeningSocket[]): Promise<void> {
+/** A generated path is new, and so nobody listens there. */
+async function refuseLoops(routes: RouteSetting[], sockets: ListeningSocket[]): Promise<void> {
   for (const { target } of routes) {
+    if (target === null) continue;
     const own = await findOwnListener(target, sockets);
     if (own === undefined) continue;
     throw new UserError(
@@ -107,7 +119,7 @@ async function refuseLoops(routes: RelayRoute[], sockets: ListeningSocket[]): Pr
   }
 }
 
-function warnOfDanger(target: Address): void {
-  const danger = target.kind === "unix" ? socketPathDanger(target.path) : undefined;
+function warnOfDanger(target: Address | null): void {
+  const danger = target?.kind === "unix" ? socketPathDanger(target.path) : undefined;
   if (danger !== undefined) log.warn(`${danger.why}; ${danger.fix}`);
 }

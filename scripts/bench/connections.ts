@@ -37,7 +37,6 @@ const owner: ConnectionOwner = {
     unsentBytes: () => 0,
   },
   tickSoon: () => {},
-  hasCrashed: () => false,
   cancelDial: () => {},
   connectionEnded: () => {},
 };

@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import type { Subprocess } from "bun";
 import { reasonOf } from "../errors.ts";
+import { log } from "../log.ts";
 import { isIgnored, peekExit, withOpenFilesLimit } from "../system/process.ts";
 import { findProgram, requireExecutable, startError } from "./path.ts";
 
@@ -24,6 +25,7 @@ export class Program {
   readonly exited: Promise<Exit>;
   /** Whether it is being stopped, so that its end is no crash. */
   stopping = false;
+  #asked = false;
   #exit: Exit | null = null;
 
   private constructor(
@@ -80,9 +82,35 @@ export class Program {
     return "status" in exit ? exit.status !== 0 : !askingForEnd.includes(exit.signal);
   }
 
+  /**
+   * Asks it to end by `signal`, null where it has had that already, and kills it at `deadline`, a time of performance.now(), or when
+   * `kill` is aborted. It is asked once, however often this is called. Returns whether it has ended of its own.
+   */
+  async end(signal: NodeJS.Signals | null, deadline: number, kill?: AbortSignal): Promise<boolean> {
+    this.stopping = true;
+    if (!this.#asked && signal !== null) this.signal(signal);
+    this.#asked = true;
+    await Promise.race([this.exited, elapsed(deadline - performance.now()), aborted(kill)]);
+    if (!this.running) return true;
+    log.error(`program \`${this.name}' did not end in time and was killed`);
+    this.signal("SIGKILL");
+    await this.exited;
+    return false;
+  }
+
   signal(signal: NodeJS.Signals): void {
     if (this.running) this.process.kill(signal);
   }
+}
+
+function elapsed(milliseconds: number): Promise<void> {
+  if (milliseconds === Number.POSITIVE_INFINITY) return new Promise(() => {});
+  return Bun.sleep(Math.max(0, milliseconds));
+}
+
+function aborted(signal: AbortSignal | undefined): Promise<void> {
+  if (signal?.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal?.addEventListener("abort", () => resolve()));
 }
 
 /** Whether a program has ended otherwise than with status 0. */

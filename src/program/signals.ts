@@ -1,6 +1,5 @@
 import { constants } from "node:os";
 import { inTerminalForeground, isIgnored } from "../system/process.ts";
-import type { Program } from "./program.ts";
 
 /** The signals that mean something to servers (reload, reopen the logs, upgrade) and not to us. */
 const passedOn = ["SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const;
@@ -30,10 +29,10 @@ export class Signals {
     this.kill = kill.signal;
   }
 
-  /** Signals that are meant for the program go to it from now on. One that was ignored when we came stays ignored. */
-  passTo(program: Program): void {
+  /** Signals that are meant for the program are given to `pass` from now on. One that was ignored when we came stays ignored. */
+  passTo(pass: (signal: NodeJS.Signals) => void): void {
     for (const signal of passedOn) {
-      if (!isIgnored(constants.signals[signal])) process.on(signal, () => program.signal(signal));
+      if (!isIgnored(constants.signals[signal])) process.on(signal, () => pass(signal));
     }
   }
 

@@ -5,6 +5,7 @@ import type { Kernel } from "./kernel.ts";
 import type { Peer } from "./peer.ts";
 import { Side, type SideOwner } from "./side.ts";
 import { Stream } from "./stream.ts";
+import type { Target } from "./target.ts";
 
 /** What a connection needs of the relay that it lives in. */
 export interface ConnectionOwner {
@@ -14,8 +15,6 @@ export interface ConnectionOwner {
   readonly limits: { readonly tcpKeepalive: number; readonly idleTimeout: number };
   /** Has the first tick of a new connection called within `firstTick` milliseconds. */
   tickSoon(): void;
-  /** Whether the program has crashed, which cuts off what it has not sent yet. */
-  hasCrashed(): boolean;
   /** The client left before its backend was reached. */
   cancelDial(dial: Dial<Side>): void;
   /** Both sides are closed. Called once. */
@@ -51,6 +50,8 @@ export class Connection implements SideOwner, TimeEvent {
   readonly down: Stream;
   readonly kernel: Kernel;
   outcome: Outcome = "in order";
+  /** Where the backend is, or will be looked for; the relay's to set. */
+  target: Target | null = null;
   appointment: TimeEvent["appointment"] = null;
   /** Whether the first tick is still to come, which needs no appointment. */
   #isNew = true;
@@ -58,7 +59,7 @@ export class Connection implements SideOwner, TimeEvent {
 
   constructor(
     readonly owner: ConnectionOwner,
-    /** Client and target, for the log. */
+    /** The client, for the log. */
     readonly label: string,
     kinds: { client: "tcp" | "unix"; backend: "tcp" | "unix" },
   ) {
@@ -100,8 +101,9 @@ export class Connection implements SideOwner, TimeEvent {
     this.down.cutOff();
   }
 
+  /** Whether the program has crashed, which cuts off what it has not sent yet. */
   hasCrashed(): boolean {
-    return this.owner.hasCrashed();
+    return this.target?.hasCrashed() ?? false;
   }
 
   /** Closes both sides now: in order, or by a reset where something is undelivered. */

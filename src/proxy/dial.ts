@@ -105,7 +105,18 @@ export class Dialer<Side extends Dialing<Side>> {
       tried: 0,
       reason: "",
     };
-    side.dial = dial;
+    this.#take(dial);
+  }
+
+  /** Gives the clients that wait to another dialer, in their order and each with its deadline. Nobody is dialled for here from then on. */
+  handOver(to: Dialer<Side>): void {
+    clearTimeout(this.#retry);
+    clearTimeout(this.#watch);
+    for (const dial of this.#waiting.splice(0)) to.#take({ ...dial, dialer: to, order: to.#dials++ });
+  }
+
+  #take(dial: Dial<Side>): void {
+    dial.side.dial = dial;
     if (this.#state === "abandoned") this.#fail(dial, "the program has ended");
     else if (this.#mayTry) this.#try(dial);
     else this.#enqueue(dial);

@@ -4,14 +4,14 @@ import { type Log, log } from "../log.ts";
 import type { ListeningSocket } from "../system/sockets.ts";
 import { Clock, type TimeEvent } from "./clock.ts";
 import { Connection, type ConnectionOwner, firstTick, idleCheck } from "./connection.ts";
-import { type Dial, Dialer } from "./dial.ts";
+import type { Dial } from "./dial.ts";
 import { Inactivity } from "./inactivity.ts";
 import { kernel } from "./kernel.ts";
-import { Listener } from "./listener.ts";
 import { LossReport } from "./loss-report.ts";
 import { encodeProxyHeader } from "./proxy-protocol.ts";
+import { Route, type RouteOwner } from "./route.ts";
 import type { Side } from "./side.ts";
-import { explainFailure } from "./target.ts";
+import { explainFailure, type Target } from "./target.ts";
 
 /** How the relay is to behave; durations in milliseconds, Infinity for never. */
 export interface RelaySettings {
@@ -31,16 +31,7 @@ const quietLimit = 500;
 /** Sockets whose clients all go to one target. */
 export interface RelayRoute {
   sockets: ListeningSocket[];
-  target: Address;
-  /** Whether the place of the target's socket is gone for good, so that no server can be reached there any more. */
-  isGone(): boolean;
-}
-
-/** A route at work. */
-interface ActiveRoute {
-  target: Address;
-  dialer: Dialer<Side>;
-  listeners: Listener[];
+  target: Target;
 }
 
 /** Accepts clients and connects each with the program: the set of all connections and its limits. Owns the sockets. */
@@ -48,11 +39,9 @@ export class Relay implements ConnectionOwner, TimeEvent {
   readonly kernel = kernel;
   readonly clock = new Clock();
   appointment: TimeEvent["appointment"] = null;
-  /** Whether the program that serves the targets has crashed; asked when a Unix backend ends. */
-  hasCrashed: () => boolean = () => false;
   /** Resolves when there was no connection for `exitIdleTime`; nothing is accepted from then on. */
   readonly idle: Promise<void>;
-  readonly #routes: ActiveRoute[];
+  readonly #routes: Route[];
   readonly #connections = new Set<Connection>();
   readonly #becameIdle = Promise.withResolvers<void>();
   readonly #targetGone = Promise.withResolvers<Address>();
@@ -69,19 +58,15 @@ export class Relay implements ConnectionOwner, TimeEvent {
   ) {
     this.idle = this.#becameIdle.promise;
     this.#losses = new LossReport(log);
-    this.#routes = routes.map(({ sockets, target, isGone }) => {
-      const dialer = new Dialer<Side>(target, limits.connectTimeout, handlers, log);
-      dialer.onChange = () => this.#adjust();
-      dialer.onMissing = () => {
-        if (isGone()) this.#targetGone.resolve(target);
-      };
-      const route: ActiveRoute = { target, dialer, listeners: [] };
-      route.listeners = sockets.map((socket) => {
-        const { kind } = socket.address;
-        return new Listener(socket, { ...handlers, open: (client) => this.#accepted(client, kind, route) });
-      });
-      return route;
-    });
+    const owner: RouteOwner = {
+      connectTimeout: limits.connectTimeout,
+      handlers,
+      log,
+      accepted: (client, kind, route) => this.#accepted(client, kind, route),
+      changed: () => this.#adjust(),
+      targetGone: (address) => this.#targetGone.resolve(address),
+    };
+    this.#routes = routes.map(({ sockets, target }) => new Route(sockets, target, owner));
   }
 
   /** Whether the program was ever reached. */
@@ -106,9 +91,24 @@ export class Relay implements ConnectionOwner, TimeEvent {
     this.#adjust();
   }
 
-  /** The program has crashed: answers that are still on their way are cut off, and must not look whole. */
-  programCrashed(): void {
-    for (const connection of this.#connections) connection.programCrashed();
+  /** New connections go to `targets` from now on, one for each route, and so do those that wait to be connected. */
+  switchTo(targets: readonly Target[]): void {
+    for (const [index, route] of this.#routes.entries()) route.switchTo(targets[index] ?? route.target);
+    this.#adjust();
+  }
+
+  /** The connections that a server at one of `targets` still has. */
+  connectionsTo(targets: readonly Target[]): Connection[] {
+    return [...this.#connections].filter(
+      ({ target, backend }) => target !== null && targets.includes(target) && !backend.closed && backend.dial === null,
+    );
+  }
+
+  /** The program that serves `targets` has crashed: its answers that are still on their way are cut off, and must not look whole. */
+  programCrashed(targets: readonly Target[]): void {
+    for (const connection of this.#connections) {
+      if (connection.target !== null && targets.includes(connection.target)) connection.programCrashed();
+    }
   }
 
   /** There will be no program to connect to: clients that wait for it are closed. */
@@ -136,7 +136,7 @@ export class Relay implements ConnectionOwner, TimeEvent {
   /** Closes everything that is left. */
   close(): void {
     this.stopAccepting();
-    for (const listener of this.#routes.flatMap(({ listeners }) => listeners)) listener.close();
+    for (const route of this.#routes) route.close();
     for (const connection of this.#connections) connection.close("stopped");
     this.#losses.close();
     this.clock.stop();
@@ -163,23 +163,31 @@ export class Relay implements ConnectionOwner, TimeEvent {
     const { up, down, label, outcome } = connection;
     if (outcome === "upload undelivered") this.#losses.add(up.undelivered);
     const loss = up.undelivered > 0 ? `, ${up.undelivered} bytes undelivered` : "";
-    this.log.debug(`${label}: ${up.received} bytes up, ${down.received} bytes down${loss}, ended ${outcome}`);
+    const place = connection.target && formatAddress(connection.target.address);
+    this.log.debug(
+      `${label} to ${place}: ${up.received} bytes up, ${down.received} bytes down${loss}, ended ${outcome}`,
+    );
     this.#adjust();
     this.#startIdleTimer();
   }
 
-  #accepted(socket: Socket<Side>, kind: Address["kind"], { target, dialer }: ActiveRoute): void {
-    const label = this.limits.describeClients ? `${clientName(socket, kind)} to ${formatAddress(target)}` : "";
-    const connection = new Connection(this, label, { client: kind, backend: target.kind });
+  #accepted(socket: Socket<Side>, kind: Address["kind"], route: Route): void {
+    const label = this.limits.describeClients ? clientName(socket, kind) : "";
+    const connection = new Connection(this, label, { client: kind, backend: route.target.address.kind });
+    connection.target = route.target;
     socket.data = connection.client;
     clearTimeout(this.#idleTimer);
     this.#connections.add(connection);
     connection.accept(socket, this.#header(socket, kind));
-    dialer.dial(
+    // The route's target may be another by the time that it is reached.
+    route.dialer.dial(
       connection.backend,
-      (backend) => connection.connected(backend),
+      (backend) => {
+        connection.target = route.target;
+        connection.connected(backend);
+      },
       (reason) => {
-        this.log.error(`error connecting to program: ${explainFailure(reason, target)}`);
+        this.log.error(`error connecting to program: ${explainFailure(reason, route.target.address)}`);
         connection.connectFailed();
       },
     );
@@ -197,10 +205,7 @@ export class Relay implements ConnectionOwner, TimeEvent {
   #adjust(): void {
     const orphaned = this.#routes.reduce((sum, { dialer }) => sum + dialer.orphaned, 0);
     const room = this.#state === "accepting" && this.#connections.size + orphaned / 2 < this.limits.maxConnections;
-    for (const { dialer, listeners } of this.#routes) {
-      const accepting = room && dialer.open;
-      for (const listener of listeners) accepting ? listener.accept() : listener.pause();
-    }
+    for (const route of this.#routes) route.adjust(room);
   }
 
   /** The time without a connection starts now. */

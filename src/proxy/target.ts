@@ -6,6 +6,15 @@ import { explainProtection, protectedFolder } from "../system/privacy.ts";
 import { encodeAddress, type SocketName } from "../system/sockaddr.ts";
 import { connectUnix } from "../system/sockets.ts";
 
+/** Where the connections of a route go. */
+export interface Target {
+  readonly address: Address;
+  /** Whether the place of its socket is gone for good, so that no server can be reached there any more. */
+  isGone(): boolean;
+  /** Whether the program that serves it has crashed; asked when a Unix backend ends. */
+  hasCrashed(): boolean;
+}
+
 /** An address that can be connected to: a target may have several. */
 export type BackendAddress = { kind: "unix"; path: SocketName } | { kind: "ip"; hostname: string; port: number };
 

@@ -92,6 +92,15 @@ export const options = {
     relay: true,
     parse: parseDuration,
   }),
+  drainTimeout: option({
+    flag: "drain-timeout",
+    variable: "LAUNCH_PROGRAM_DRAIN_TIMEOUT",
+    value: "duration",
+    default: "30s",
+    help: "How long a reload lets the connections of the old copy go on before that is stopped; 0 for until they end.",
+    relay: true,
+    parse: parseDuration,
+  }),
   maxConnections: option({
     flag: "max-connections",
     variable: "LAUNCH_DAEMON_MAX_CONNECTIONS",

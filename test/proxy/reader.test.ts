@@ -36,7 +36,12 @@ async function relayTo(kind: "tcp" | "unix", serve: (socket: Socket) => void): P
   if (listener.kind !== "listener" || listener.address.kind !== "tcp") throw new Error("not bound");
   const never = Number.POSITIVE_INFINITY;
   const relay = new Relay(
-    [{ sockets: [{ fd, address: listener.address, name: "Socket" }], target, isGone: () => false }],
+    [
+      {
+        sockets: [{ fd, address: listener.address, name: "Socket" }],
+        target: { address: target, isGone: () => false, hasCrashed: () => false },
+      },
+    ],
     {
       connectTimeout: 5_000,
       maxConnections: 10,

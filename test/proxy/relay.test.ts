@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Address } from "../../src/address.ts";
 import type { Log } from "../../src/log.ts";
 import { Relay, type RelaySettings } from "../../src/proxy/relay.ts";
+import type { Target } from "../../src/proxy/target.ts";
 import type { ListeningSocket } from "../../src/system/sockets.ts";
 import { bindListener, describe } from "../../src/system/sockets.ts";
 import { Client } from "../support/client.ts";
@@ -35,6 +36,11 @@ function freeListener(host = "127.0.0.1"): ListeningSocket {
   return { fd, address: found.address, name: "Socket" };
 }
 
+/** A target whose program neither crashes nor loses its folder. */
+function targetAt(address: Address): Target {
+  return { address, isGone: () => false, hasCrashed: () => false };
+}
+
 function unixPath(): Address {
   const folder = mkdtempSync(join(tmpdir(), "relay-"));
   cleanUps.push(() => rmSync(folder, { recursive: true, force: true }));
@@ -47,7 +53,7 @@ function relay(settings: Partial<RelaySettings> = {}, { target = unixPath(), wit
   const line = (text: string) => lines.push(text);
   const log = { error: line, warn: line, info: line, debug: line } as unknown as Log;
   const sockets = [freeListener(), freeListener()];
-  const relay = new Relay([{ sockets, target, isGone: () => false }], { ...standard, ...settings }, log);
+  const relay = new Relay([{ sockets, target: targetAt(target) }], { ...standard, ...settings }, log);
   const [first, second] = sockets.map(({ address }) => address) as [Address, Address];
   cleanUps.push(() => relay.close());
   const serve = () => {

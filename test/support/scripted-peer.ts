@@ -5,6 +5,7 @@ import { type Dial, Dialer } from "../../src/proxy/dial.ts";
 import type { Kernel } from "../../src/proxy/kernel.ts";
 import type { Peer } from "../../src/proxy/peer.ts";
 import type { Side } from "../../src/proxy/side.ts";
+import type { Target } from "../../src/proxy/target.ts";
 import { byteAt, bytesFrom } from "./stream.ts";
 
 /**
@@ -147,10 +148,11 @@ export class ScriptedOwner implements ConnectionOwner {
 
   /** Whether the program has crashed. */
   crashed = false;
-
-  hasCrashed(): boolean {
-    return this.crashed;
-  }
+  readonly target: Target = {
+    address: { kind: "unix", path: "/nonexistent" },
+    isGone: () => false,
+    hasCrashed: () => this.crashed,
+  };
 
   cancelDial(dial: Dial<Side>): void {
     this.cancelled.push(dial);
@@ -192,6 +194,7 @@ export function connectionOf(
 ) {
   const owner = new ScriptedOwner({ tcpKeepalive, idleTimeout: Number.POSITIVE_INFINITY });
   const connection = new Connection(owner, "", { client: "tcp", backend: "tcp", ...kinds });
+  connection.target = owner.target;
   const { client, backend, up, down } = connection;
   const told: string[] = [];
   connection.sideClosed = (side) => {
