@@ -131,6 +131,29 @@ test("clients wait for the program and are served in the order in which they cam
   expect(results).toEqual(names.map((name) => `${name} connected`));
 });
 
+test("clients that wait can be given to another dialer, in their order and with their time", async () => {
+  const first = dialer(unix(), 600);
+  for (const name of ["a", "b", "c"]) first.dial(name);
+  const there: Address = { kind: "unix", path: join(folder, "other") };
+  const second = dialer(there, 10_000);
+  const begun = performance.now();
+  first.dialer.handOver(second.dialer);
+  // Nobody is tried here any more.
+  const empty = backend(unix());
+  await Bun.sleep(300);
+  expect([first.results, empty.made]).toEqual([[], 0]);
+  backend(there);
+  await first.over(3);
+  expect(first.results).toEqual(["a connected", "b connected", "c connected"]);
+
+  const third = dialer({ kind: "unix", path: join(folder, "third") }, 600);
+  third.dial("late");
+  third.dialer.handOver(dialer({ kind: "unix", path: join(folder, "fourth") }, 60_000).dialer);
+  await third.over(1);
+  expect(third.results).toEqual(["late ENOENT"]);
+  expect(performance.now() - begun).toBeLessThan(5_000);
+});
+
 test("a wait of over a second gets one warning and one line with a count when it is over", async () => {
   const { dial, results, over, lines } = dialer(unix());
   for (const name of ["a", "b", "c"]) dial(name);

@@ -53,17 +53,18 @@ function relay(settings: Partial<RelaySettings> = {}, { target = unixPath(), wit
   const line = (text: string) => lines.push(text);
   const log = { error: line, warn: line, info: line, debug: line } as unknown as Log;
   const sockets = [freeListener(), freeListener()];
-  const relay = new Relay([{ sockets, target: targetAt(target) }], { ...standard, ...settings }, log);
-  const [first, second] = sockets.map(({ address }) => address) as [Address, Address];
+  const first = targetAt(target);
+  const relay = new Relay([{ sockets, target: first }], { ...standard, ...settings }, log);
+  const [address, second] = sockets.map(({ address }) => address) as [Address, Address];
   cleanUps.push(() => relay.close());
-  const serve = () => {
-    const backend = new FaultyBackend(target);
+  const serve = (at = target) => {
+    const backend = new FaultyBackend(at);
     cleanUps.push(() => backend[Symbol.dispose]());
     return backend;
   };
   const backend = withBackend ? serve() : null;
   relay.start();
-  return { relay, lines, address: first, second, serve, backend };
+  return { relay, lines, address, second, target: first, serve, backend };
 }
 
 async function client(address: Address, order?: Order, options?: { reading: boolean }): Promise<Client> {
@@ -225,4 +226,41 @@ test("a failure that does not pass ends that client at once, with a sentence", a
   const errors = lines.filter((line) => line.startsWith("error connecting to program: "));
   expect(errors).toHaveLength(2);
   expect(errors[0]).toMatch(/the host of no-such-host\.invalid:80 is unknown \(DNS_/);
+});
+
+test("another target gets the new connections and those that wait, and the first keeps its own", async () => {
+  const { relay: theRelay, address, lines, target, serve, backend } = relay();
+  const before = await client(address, { answer: 10, last: "hold" });
+  await before.got(10);
+  const place = unixPath();
+  const other = targetAt(place);
+  theRelay.switchTo([other]);
+  const waiting = await client(address, { answer: 20, last: "hold" });
+  await waitFor("a client that waits", () => theRelay.size === 2);
+  expect([theRelay.connectionsTo([target]).length, theRelay.connectionsTo([other]).length]).toEqual([1, 0]);
+  const third = unixPath();
+  const last = targetAt(third);
+  theRelay.switchTo([last]);
+  const server = serve(third);
+  await waiting.got(20);
+  expect([backend?.made, server.made]).toEqual([1, 1]);
+  expect([target, other, last].map((one) => theRelay.connectionsTo([one]).length)).toEqual([1, 0, 1]);
+  before.close();
+  waiting.close();
+  await waitFor("both to be over", () => theRelay.size === 0);
+  const places = [target, last].map(({ address }) => (address.kind === "unix" ? address.path : ""));
+  for (const path of places) expect(lines.join("\n")).toContain(` to ${path}: 2`);
+});
+
+test("a connection whose server has closed it is not that server's any more, however long its client takes", async () => {
+  const { relay: theRelay, address, target } = relay();
+  const slow = await client(address, { answer: 20_000_000, last: "close" }, { reading: false });
+  await waitFor("its connection", () => theRelay.connectionsTo([target]).length === 1);
+  const quick = await client(address, { answer: 10, last: "close" });
+  await quick.over();
+  await waitFor("the quick one to be left out", () => theRelay.connectionsTo([target]).length === 1);
+  expect(theRelay.size).toBe(2);
+  slow.resume();
+  await slow.got(20_000_000);
+  await waitFor("the slow one to be left out", () => theRelay.connectionsTo([target]).length === 0);
 });

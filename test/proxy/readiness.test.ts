@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type ReadinessOptions, untilReady } from "../../src/proxy/readiness.ts";
+import { bindListener, closeDescriptor } from "../../src/system/sockets.ts";
+
+let folder: string;
+const cleanUps: (() => void)[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "readiness-"));
+});
+
+afterEach(() => {
+  for (const cleanUp of cleanUps.splice(0)) cleanUp();
+  rmSync(folder, { recursive: true });
+});
+
+const place = () => ({ kind: "unix", path: join(folder, "socket") }) as const;
+
+function wait(options: Partial<ReadinessOptions> = {}): Promise<string | null> {
+  const standard = { timeout: 20_000, proxyProtocol: undefined, signal: new AbortController().signal };
+  return untilReady(place(), { ...standard, ...options });
+}
+
+/** A server that does that with each client. */
+function serve(each: (socket: Socket) => void): void {
+  const server = createServer({ allowHalfOpen: true }, each).listen(place().path);
+  cleanUps.push(() => server.close());
+}
+
+test.each([
+  ["closes at the end of its client's data", (socket: Socket) => socket.on("end", () => socket.end()).resume()],
+  ["speaks first", (socket: Socket) => socket.write("220 hello\r\n")],
+  ["closes at once", (socket: Socket) => socket.destroy()],
+])("a server that %s is ready", async (_, each) => {
+  const begun = performance.now();
+  const ready = wait();
+  await Bun.sleep(100);
+  serve(each);
+  expect(await ready).toBeNull();
+  expect(performance.now() - begun).toBeWithin(100, 5_000);
+});
+
+test("the one connection that it gets says by the PROXY protocol that it is no client's", async () => {
+  const received: string[] = [];
+  serve((socket) => {
+    let text = "";
+    socket.on("data", (chunk) => {
+      text += chunk.toString("latin1");
+    });
+    socket.on("end", () => {
+      received.push(text);
+      socket.end();
+    });
+  });
+  expect(await wait({ proxyProtocol: "v1" })).toBeNull();
+  expect(await wait({ proxyProtocol: "v2" })).toBeNull();
+  expect(await wait()).toBeNull();
+  expect(received).toEqual(["PROXY UNKNOWN\r\n", "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", ""]);
+});
+
+test("a server that listens and takes nobody is not ready before ten seconds have passed", async () => {
+  const fd = bindListener(place(), 8);
+  cleanUps.push(() => closeDescriptor(fd));
+  const begun = performance.now();
+  expect(await wait()).toBeNull();
+  expect(performance.now() - begun).toBeWithin(9_900, 15_000);
+});
+
+test("one that does not listen in time is told with the reason", async () => {
+  expect(await wait({ timeout: 50 })).toMatch(/^there is no socket at .*socket; check that the program makes it/);
+});
+
+test("waiting can be ended", async () => {
+  const giveUp = new AbortController();
+  const ready = wait({ timeout: Number.POSITIVE_INFINITY, signal: giveUp.signal });
+  giveUp.abort();
+  expect(await ready).toBeNull();
+});
