@@ -4,12 +4,14 @@
  * has no permissions, so that no program in it could be run.
  */
 
-/** A file, or a folder where `content` is null. `path` has no slash at its end. */
+/** A file, or a folder or link where `content` is null. `path` has no slash at its end. */
 export interface Entry {
   readonly path: string;
   /** Permission bits. */
   readonly mode: number;
   readonly content: Uint8Array<ArrayBuffer> | null;
+  /** Where a symbolic link leads, in at most 100 bytes. */
+  readonly link?: string;
 }
 
 const BLOCK = 512;
@@ -43,19 +45,20 @@ export function gzip(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return Bun.gzipSync(bytes, { library: "libdeflate", level: 9 });
 }
 
-function header({ path, mode, content }: Entry): Uint8Array {
+function header({ path, mode, content, link }: Entry): Uint8Array {
   const block = new Uint8Array(BLOCK);
   const text = (value: string, offset: number) => block.set(new TextEncoder().encode(value), offset);
   const octal = (value: number, offset: number, size: number) =>
     text(value.toString(8).padStart(size - 1, "0"), offset);
-  const { prefix, name } = split(content === null ? `${path}/` : path);
+  const { prefix, name } = split(content === null && link === undefined ? `${path}/` : path);
   text(name, 0);
   octal(mode, 100, 8);
   octal(0, 108, 8);
   octal(0, 116, 8);
   octal(content?.length ?? 0, 124, 12);
   octal(MODIFIED, 136, 12);
-  text(content === null ? "5" : "0", 156);
+  text(link !== undefined ? "2" : content === null ? "5" : "0", 156);
+  text(link ?? "", 157);
   text("ustar\x0000", 257);
   octal(0, 329, 8);
   octal(0, 337, 8);

@@ -19,6 +19,11 @@ const NAME = "launch_socket_server";
 const OUTDIR = "dist";
 const MAN_PAGE = `share/man/man8/${NAME}.8`;
 const EXAMPLES = `share/${NAME}/examples`;
+const COMPLETIONS = [
+  `share/bash-completion/completions/${NAME}`,
+  `share/zsh/site-functions/_${NAME}`,
+  `share/fish/vendor_completions.d/${NAME}.fish`,
+];
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -76,8 +81,7 @@ async function commonEntries(): Promise<Map<string, Entry>> {
     entries.set(path, { path, mode, content: await file.bytes() });
   };
   await add(`libexec/${NAME}/login_wrapper`, "scripts/login_wrapper", 0o755);
-  await add(MAN_PAGE, MAN_PAGE, 0o644);
-  for (const document of ["README.md", "LICENSE"]) await add(document, document, 0o644);
+  for (const path of [MAN_PAGE, ...COMPLETIONS, "README.md", "LICENSE"]) await add(path, path, 0o644);
   const examples = await readdir(EXAMPLES, { recursive: true, withFileTypes: true }).catch(() => []);
   for (const example of examples) {
     // Finder's and editors' hidden files are no part of the sources.
@@ -95,8 +99,17 @@ async function commonEntries(): Promise<Map<string, Entry>> {
  * are the program's own: unpacked as root into /usr/local, an entry for share/ would change who owns that.
  */
 function layout(root: string, program: Bytes, common: ReadonlyMap<string, Entry>): Entry[] {
-  const files = [...common.values(), { path: `sbin/${NAME}`, mode: 0o755, content: program }];
-  const folders = [`libexec/${NAME}`, `share/${NAME}`, EXAMPLES].map((path) => ({ path, mode: 0o755, content: null }));
+  const files: Entry[] = [
+    ...common.values(),
+    { path: `sbin/${NAME}`, mode: 0o755, content: program },
+    // A Mac's PATH has no sbin folder but the system's own (/etc/paths).
+    { path: `bin/${NAME}`, mode: 0o777, content: null, link: `../sbin/${NAME}` },
+  ];
+  const folders: Entry[] = [`libexec/${NAME}`, `share/${NAME}`, EXAMPLES].map((path) => ({
+    path,
+    mode: 0o755,
+    content: null,
+  }));
   return [...files, ...folders]
     .map((entry) => ({ ...entry, path: `${root}/${entry.path}` }))
     .sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));

@@ -1,16 +1,19 @@
 /**
- * Writes the table of settings and that of the service commands' flags into README.md and the man page, between the marks that
- * stand there. Run by `make fix`; a test fails where it was forgotten.
+ * Writes what follows from the tables of settings and flags: their parts of README.md and the man page, between the marks that
+ * stand there, and the shells' completions. Run by `make fix`; a test fails where it was forgotten.
  */
 
 import { serviceFlags } from "../src/service/flags.ts";
 import { describeDefault, type Flag } from "../src/settings/flag.ts";
 import { options } from "../src/settings/options.ts";
+import { bashCompletion } from "./completions/bash.ts";
+import { fishCompletion } from "./completions/fish.ts";
+import { zshCompletion } from "./completions/zsh.ts";
 
 const settings = Object.values<Flag>(options);
 const flags = Object.values<Flag>(serviceFlags);
 
-/** The files that hold the table, and how each is brought up to date. */
+/** The files that hold what follows from the tables, and how the text of each is brought up to date. */
 export const documents: Record<string, (text: string) => string> = {
   "README.md": (text) => {
     const withSettings = replaceBetween(text, "<!-- settings -->\n", "<!-- end of settings -->", settingsTable());
@@ -20,6 +23,9 @@ export const documents: Record<string, (text: string) => string> = {
     const withSettings = replaceBetween(text, '.\\" settings\n', '.\\" end of settings', manList(settings));
     return replaceBetween(withSettings, '.\\" service flags\n', '.\\" end of service flags', manList(flags));
   },
+  "share/bash-completion/completions/launch_socket_server": bashCompletion,
+  "share/zsh/site-functions/_launch_socket_server": zshCompletion,
+  "share/fish/vendor_completions.d/launch_socket_server.fish": fishCompletion,
 };
 
 function settingsTable(): string {
@@ -79,6 +85,7 @@ function replaceBetween(text: string, start: string, end: string, fresh: string)
 
 if (import.meta.main) {
   for (const [path, update] of Object.entries(documents)) {
-    await Bun.write(path, update(await Bun.file(path).text()));
+    const file = Bun.file(path);
+    await Bun.write(path, update((await file.exists()) ? await file.text() : ""));
   }
 }

@@ -50,8 +50,12 @@ export function formula({ version, homepage, arm64, x64 }: Release): string {
 
   def install
     sbin.install "sbin/launch_socket_server"
+    bin.install_symlink sbin/"launch_socket_server"
     (libexec/"launch_socket_server").install "libexec/launch_socket_server/login_wrapper"
     man8.install "share/man/man8/launch_socket_server.8"
+    bash_completion.install "share/bash-completion/completions/launch_socket_server"
+    zsh_completion.install "share/zsh/site-functions/_launch_socket_server"
+    fish_completion.install "share/fish/vendor_completions.d/launch_socket_server.fish"
     pkgshare.install "share/launch_socket_server/examples"
     prefix.install "README.md", "LICENSE", "NOTICES"
   end

@@ -6,6 +6,8 @@ export interface Flag {
   short?: string;
   /** The form of its value; none for a switch. */
   value?: string;
+  /** All values that it may have, where these are a few words. */
+  choices?: readonly string[];
   /** The environment variable that says the same; a flag wins over it, and an empty one counts as not set. */
   variable?: string;
   /** The text that is read when neither flag nor variable is given. */

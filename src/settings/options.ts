@@ -1,5 +1,6 @@
 import { formatAddress, parseAddress, parseSocketPath, parseTcpAddress } from "../address.ts";
 import { quote, UserError } from "../errors.ts";
+import { logLevels } from "../log.ts";
 import type { Flag } from "./flag.ts";
 import {
   parseCount,
@@ -9,6 +10,7 @@ import {
   parseProxyProtocol,
   parseRoute,
   parseSwitch,
+  proxyProtocols,
 } from "./parsers.ts";
 
 /** One setting: a flag, its variable, and how their text becomes a value. */
@@ -68,6 +70,7 @@ export const options = {
     flag: "proxy-protocol",
     variable: "LAUNCH_PROGRAM_PROXY_PROTOCOL",
     value: "version",
+    choices: proxyProtocols,
     help: "Tell the program each client's address by the PROXY protocol, v1 or v2.",
     relay: true,
     parse: parseProxyProtocol,
@@ -147,6 +150,7 @@ export const options = {
     flag: "log-level",
     variable: "LAUNCH_DAEMON_LOG_LEVEL",
     value: "level",
+    choices: logLevels,
     default: "info",
     help: "How much goes to stderr: error, warn, info, or debug with a line for each connection.",
     parse: parseLogLevel,

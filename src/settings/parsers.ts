@@ -42,9 +42,13 @@ export function parseSwitch(text: string): boolean {
   return text === "1";
 }
 
-export function parseProxyProtocol(text: string): "v1" | "v2" {
-  if (text !== "v1" && text !== "v2") throw new UserError("it is not a version; write v1 or v2");
-  return text;
+/** The versions of the PROXY protocol. */
+export const proxyProtocols = ["v1", "v2"] as const;
+
+export function parseProxyProtocol(text: string): (typeof proxyProtocols)[number] {
+  const version = proxyProtocols.find((version) => version === text);
+  if (version === undefined) throw new UserError(`it is not a version; write ${proxyProtocols.join(" or ")}`);
+  return version;
 }
 
 export function parseCount(text: string): number {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { mkdtemp, readdir, readlink, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Entry, gzip, tar } from "../../scripts/archive.ts";
@@ -41,6 +41,13 @@ describe("tar and gzip", () => {
       expect((await stat(unpackedFile)).mode & 0o777).toBe(mode);
       if (content !== null) expect(await Bun.file(unpackedFile).bytes()).toEqual(content);
     }
+  });
+
+  test("have symbolic links", async () => {
+    const link = { path: "bin/link", mode: 0o777, content: null, link: "../pack/program" };
+    await Bun.write(join(folder, "link.tar.gz"), gzip(tar([link])));
+    expect(Bun.spawnSync(["tar", "-xzf", join(folder, "link.tar.gz"), "-C", folder]).exitCode).toBe(0);
+    expect(await readlink(join(folder, "bin/link"))).toBe("../pack/program");
   });
 
   test("list with user 0, group 0 and one time for all", () => {

@@ -72,15 +72,21 @@ describe("dist", () => {
       TARGETS.map(async (target) => {
         const { stdout } = await runIn(first, ["tar", "-tvzf", `dist/${archive(target)}`, "--numeric-owner"]);
         const lines = stdout.trim().split("\n");
-        for (const line of lines) expect(line).toMatch(/^(drwxr-xr-x|-rwxr-xr-x|-rw-r--r--) 0\/0 /);
+        for (const line of lines) expect(line).toMatch(/^(lrwxrwxrwx|drwxr-xr-x|-rwxr-xr-x|-rw-r--r--) 0\/0 /);
         const root = `launch_socket_server-${version}-${target}`;
         return lines.map((line) => `${line.slice(0, 10)} ${line.slice(line.indexOf(root) + root.length)}`);
       }),
     );
     for (const listing of listings) expect(listing).toEqual(listings[0] ?? []);
     expect(listings[0]).toContain("-rwxr-xr-x /sbin/launch_socket_server");
+    expect(listings[0]).toContain("lrwxrwxrwx /bin/launch_socket_server -> ../sbin/launch_socket_server");
     expect(listings[0]).toContain("-rwxr-xr-x /libexec/launch_socket_server/login_wrapper");
-    for (const file of ["share/man/man8/launch_socket_server.8", "README.md", "LICENSE", "NOTICES"])
+    const completions = [
+      "share/bash-completion/completions/launch_socket_server",
+      "share/zsh/site-functions/_launch_socket_server",
+      "share/fish/vendor_completions.d/launch_socket_server.fish",
+    ];
+    for (const file of ["share/man/man8/launch_socket_server.8", ...completions, "README.md", "LICENSE", "NOTICES"])
       expect(listings[0]).toContain(`-rw-r--r-- /${file}`);
     // No folder that other programs share: whoever unpacks into /usr/local keeps theirs as they are.
     expect(listings[0]?.filter((line) => line.startsWith("d"))).toEqual([
@@ -114,12 +120,14 @@ describe("dist", () => {
     await mkdir(join(prefix, "share"), { recursive: true, mode: 0o770 });
     const { mode } = await stat(join(prefix, "share"));
     const root = `launch_socket_server-${version}-linux-x64`;
-    const parts = ["sbin", "libexec", "share"].map((part) => `${root}/${part}`);
+    const parts = ["bin", "sbin", "libexec", "share"].map((part) => `${root}/${part}`);
     const strip = ["-C", prefix, "--strip-components", "1"];
     const { status, stderr } = await runIn(join(first, "dist"), ["tar", "-xzf", `${root}.tar.gz`, ...strip, ...parts]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-    expect((await readdir(prefix)).sort()).toEqual(["libexec", "sbin", "share"]);
+    expect((await readdir(prefix)).sort()).toEqual(["bin", "libexec", "sbin", "share"]);
     expect((await stat(join(prefix, "share"))).mode).toBe(mode);
+    const called = await runIn(prefix, ["bin/launch_socket_server", "--version"]);
+    if (process.arch === "x64") expect(called).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
   });
 
   test("takes the formula's addresses from RELEASE_URL, or else the files of this machine", async () => {

@@ -5,7 +5,7 @@ import { serviceFlags } from "../../src/service/flags.ts";
 import { options } from "../../src/settings/options.ts";
 
 describe("the tables of settings and flags", () => {
-  test.each(Object.entries(documents))("stand in %s as options.ts and flags.ts have it", async (path, update) => {
+  test.each(Object.entries(documents))("are in %s as options.ts and flags.ts have it", async (path, update) => {
     const text = await Bun.file(path).text();
     expect(update(text)).toBe(text);
   });

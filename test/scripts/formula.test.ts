@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { mkdtemp, readdir, readlink, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "plist";
@@ -50,18 +50,23 @@ describe.skipIf(ruby === null)("formula, installed by a stand-in for Homebrew (D
   test("puts everything where the original's formula puts it", async () => {
     const { prefix } = await install();
     const files = await readdir(prefix, { recursive: true, withFileTypes: true });
-    const paths = files.filter((file) => file.isFile()).map((file) => join(file.parentPath, file.name));
+    const paths = files.filter((file) => !file.isDirectory()).map((file) => join(file.parentPath, file.name));
     expect(paths.map((path) => path.slice(prefix.length + 1)).sort()).toEqual([
       "LICENSE",
       "NOTICES",
       "README.md",
+      "bin/launch_socket_server",
+      "etc/bash_completion.d/launch_socket_server",
       "libexec/launch_socket_server/login_wrapper",
       "sbin/launch_socket_server",
+      "share/fish/vendor_completions.d/launch_socket_server.fish",
       "share/launch_socket_server/examples/example.plist",
       "share/man/man8/launch_socket_server.8",
+      "share/zsh/site-functions/_launch_socket_server",
     ]);
     for (const program of ["sbin/launch_socket_server", "libexec/launch_socket_server/login_wrapper"])
       expect((await stat(join(prefix, program))).mode & 0o777).toBe(0o755);
+    expect(await readlink(join(prefix, "bin/launch_socket_server"))).toBe("../sbin/launch_socket_server");
   });
 
   test("is for macOS 13 and newer, and not for Linux", async () => {

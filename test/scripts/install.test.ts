@@ -1,5 +1,18 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { chmod, copyFile, link, lstat, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  copyFile,
+  link,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { interpreters, makeFolder, removeFolder, run } from "../support/login-shells.ts";
 import { peer } from "../support/peers.ts";
@@ -16,7 +29,20 @@ const examples = [
   "share/launch_socket_server/examples/a.plist",
   "share/launch_socket_server/examples/for nginx/b c.conf",
 ];
-const everything = [login, program, ...examples, manual].sort();
+const completions = [
+  "share/bash-completion/completions/launch_socket_server",
+  "share/zsh/site-functions/_launch_socket_server",
+  "share/fish/vendor_completions.d/launch_socket_server.fish",
+];
+const command = "bin/launch_socket_server";
+const everything = [login, program, command, ...examples, ...completions, manual].sort();
+/** Folders that other programs may use stay. */
+const shared = [
+  ...["bin/", "libexec/", "sbin/", "share/man/man8/"],
+  ...["share/bash-completion/completions/", "share/fish/vendor_completions.d/", "share/zsh/site-functions/"],
+].sort();
+const hint = (root: string) =>
+  `${root}/bin is not in PATH: write ${root}/bin/launch_socket_server, or add the folder in your shell's profile`;
 
 let folder: string;
 let tree: string;
@@ -31,7 +57,8 @@ beforeEach(async () => {
   folder = await makeFolder();
   tree = join(folder, "the checkout");
   root = join(folder, "root with spaces/usr/local");
-  for (const file of [...built, manual, ...examples]) await write(join(tree, file), `contents of ${file}\n`);
+  for (const file of [...built, manual, ...examples, ...completions])
+    await write(join(tree, file), `contents of ${file}\n`);
   for (const file of ["Makefile", "package.json"]) await copyFile(join(checkout, file), join(tree, file));
   // Modes come from the script, not from the checkout.
   for (const file of built) await chmod(join(tree, file), 0o600);
@@ -62,10 +89,13 @@ describe.each(interpreters)("run by %s", (interpreter) => {
   test("installs everything with its mode, and removes it again", async () => {
     const { status, stdout, stderr } = await runIt(root);
     expect(stderr).toBe("");
-    expect(stdout.trimEnd().split("\n").sort()).toEqual(everything.map((file) => `Installed ${root}/${file}`));
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines.pop()).toBe(hint(root));
+    expect(lines.sort()).toEqual(everything.map((file) => `Installed ${root}/${file}`));
     expect(status).toBe(0);
     expect(await listing(root)).toEqual(everything);
-    for (const file of everything) {
+    expect(await readlink(join(root, command))).toBe("../sbin/launch_socket_server");
+    for (const file of everything.filter((file) => file !== command)) {
       const source = file === login ? "scripts/login_wrapper" : file;
       expect(await readFile(join(root, file), "utf8")).toBe(`contents of ${source}\n`);
       expect((await stat(join(root, file))).mode & 0o7777).toBe(file === program || file === login ? 0o755 : 0o644);
@@ -74,7 +104,7 @@ describe.each(interpreters)("run by %s", (interpreter) => {
     const removed = await runIt("--remove", root);
     expect(removed.stdout.trimEnd().split("\n").sort()).toEqual(everything.map((file) => `Removed ${root}/${file}`));
     expect(removed).toMatchObject({ status: 0, stderr: "" });
-    expect(await listing(root)).toEqual(["libexec/", "sbin/", "share/man/man8/"]);
+    expect(await listing(root)).toEqual(shared);
     expect(await runIt("--remove", root)).toEqual({ status: 0, stdout: "", stderr: "" });
   });
 });
@@ -96,7 +126,12 @@ test("keeps the mode of folders that are there", async () => {
 test("without manual and examples it installs the programs", async () => {
   await rm(join(tree, "share"), { recursive: true });
   expect(await install(root)).toMatchObject({ status: 0, stderr: "" });
-  expect(await listing(root)).toEqual([login, program].sort());
+  expect(await listing(root)).toEqual([login, program, command].sort());
+});
+
+test.each(["bin", "sbin"])("says nothing of PATH where %s is in it", async (part) => {
+  const PATH = `/usr/bin:${root}/${part}:/bin`;
+  expect((await run([join(tree, "scripts/install"), root], { PATH })).stdout).not.toContain("PATH");
 });
 
 test("leaves out hidden files, such as a Finder's", async () => {
@@ -129,7 +164,9 @@ test("removes only its own files, and no folder that has others", async () => {
   const others = ["sbin/other", "share/launch_socket_server/examples/mine.plist", "libexec/launch_socket_server/mine"];
   for (const other of others) await write(join(root, other), "mine\n");
   await install("--remove", root);
-  expect(await listing(root)).toEqual([...others, "share/man/man8/"].sort());
+  expect(await listing(root)).toEqual(
+    [...others, ...shared.filter((path) => path !== "sbin/" && path !== "libexec/")].sort(),
+  );
 });
 
 test("make install and make uninstall, with DESTDIR and PREFIX", async () => {
@@ -138,10 +175,12 @@ test("make install and make uninstall, with DESTDIR and PREFIX", async () => {
       ["/usr/bin/make", "-C", tree, target, `DESTDIR=${join(folder, "stage of mine")}`, "PREFIX=/opt/it"],
       environment,
     );
-  expect(await make("install")).toMatchObject({ status: 0, stderr: "" });
+  const installed = await make("install");
+  expect(installed).toMatchObject({ status: 0, stderr: "" });
+  expect(installed.stdout).not.toContain("PATH");
   expect(await listing(join(folder, "stage of mine/opt/it"))).toEqual(everything);
   expect(await make("uninstall")).toMatchObject({ status: 0, stderr: "" });
-  expect(await listing(join(folder, "stage of mine/opt/it"))).toEqual(["libexec/", "sbin/", "share/man/man8/"]);
+  expect(await listing(join(folder, "stage of mine/opt/it"))).toEqual(shared);
 });
 
 test("takes a relative root, also one that looks like an option", async () => {
@@ -176,7 +215,7 @@ describe("fails in a sentence and changes nothing", () => {
       failure("installing", `${root}/${manual} is a folder (move it out of the way)`),
     );
     expect(await listing(join(folder, "elsewhere"))).toEqual([]);
-    expect(await listing(root)).toEqual(["libexec/", "sbin/", manual].sort());
+    expect(await listing(root)).toEqual(["bin/", "libexec/", "sbin/", manual].sort());
   });
 
   test("when a file is where a folder must be", async () => {
@@ -185,7 +224,7 @@ describe("fails in a sentence and changes nothing", () => {
     expect(stderr).toStartWith("launch_socket_server: error installing: mkdir: ");
     expect(stderr).toEndWith(" (choose another PREFIX)\n");
     expect(status).toBe(1);
-    expect(await listing(root)).toEqual(["libexec", "sbin/"]);
+    expect(await listing(root)).toEqual(["bin/", "libexec", "sbin/"]);
   });
 
   // Root may write anywhere, so another user has to try.
@@ -199,8 +238,8 @@ describe("fails in a sentence and changes nothing", () => {
     await install(root);
     const before = await readFile(join(root, program), "utf8");
     await writeFile(join(tree, program), "newer\n");
-    // The first file could be copied, the second could not.
-    await chmod(join(root, "sbin"), 0o777);
+    // The program and the link could be copied, login_wrapper could not.
+    for (const part of ["sbin", "bin"]) await chmod(join(root, part), 0o777);
     await chmod(dirname(join(root, login)), 0o555);
     const why = (target: string) =>
       `no permission to write in ${dirname(join(root, login))} (run: sudo make ${target}, or choose a PREFIX of your own)`;

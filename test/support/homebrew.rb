@@ -32,6 +32,12 @@ class Pathname
     mkpath
     sources.each { |source| FileUtils.mv(source.to_s, to_s) }
   end
+
+  # Homebrew's Pathname#install_symlink: relative links of the same names in this folder.
+  def install_symlink(*sources)
+    mkpath
+    sources.each { |source| File.symlink(source.relative_path_from(self), self/source.basename) }
+  end
 end
 
 # The property list of a service, key by key in Homebrew's order.
@@ -152,6 +158,10 @@ class Formula
   def share = prefix/"share"
   def man8 = share/"man"/"man8"
   def pkgshare = share/name
+  # Library/Homebrew/formula.rb
+  def bash_completion = prefix/"etc/bash_completion.d"
+  def zsh_completion = share/"zsh/site-functions"
+  def fish_completion = share/"fish/vendor_completions.d"
   def var = HOMEBREW_PREFIX/"var"
   def opt_prefix = HOMEBREW_PREFIX/"opt"/name
   def opt_bin = opt_prefix/"bin"

@@ -71,6 +71,11 @@ export async function writeRelease(
       file("sbin/launch_socket_server", 0o755, program),
       file("libexec/launch_socket_server/login_wrapper", 0o755, bytes("#!/bin/sh\n")),
       file("share/man/man8/launch_socket_server.8", 0o644, bytes(".Dd\n")),
+      ...[
+        "bash-completion/completions/launch_socket_server",
+        "zsh/site-functions/_launch_socket_server",
+        "fish/vendor_completions.d/launch_socket_server.fish",
+      ].map((path) => file(`share/${path}`, 0o644, bytes("# completions\n"))),
       file("share/launch_socket_server/examples/example.plist", 0o644, bytes("<plist/>\n")),
       ...["README.md", "LICENSE", "NOTICES"].map((name) => file(name, 0o644, bytes(`${name}\n`))),
     ]),

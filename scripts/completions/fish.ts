@@ -1,0 +1,88 @@
+import { completedFlags, flagsWithValue, listLabels, takesFiles, type Values } from "./words.ts";
+
+/** The completion for fish 3.1 and newer. */
+export function fishCompletion(): string {
+  const flags = completedFlags.map(({ names: [name = "", letter], help, value }) => {
+    const short = letter === undefined ? "" : ` -s ${letter.slice(1)}`;
+    const values = value ? ` -x${candidates(value.values)}` : "";
+    return `complete -c launch_socket_server -n __launch_socket_server_expects_flag -l ${name.slice(2)}${short}${values} -d ${quote(help)}`;
+  });
+  return `# Completes launch_socket_server in fish. Written by scripts/completions/fish.ts: \`make fix\` writes it anew.
+
+# The program and its arguments so far, one a line; fails where the program is not there yet.
+function __launch_socket_server_program
+    set -l words (commandline -opc)
+    set -e words[1]
+    while set -q words[1]
+        switch $words[1]
+            case --
+                set -e words[1]
+                break
+            case ${flagsWithValue.join(" ")}
+                set -e words[1]
+                set -q words[1]; and set -e words[1]
+            case '-?*'
+                set -e words[1]
+            case '*'
+                break
+        end
+    end
+    set -q words[1]; and printf '%s\\n' $words
+end
+
+function __launch_socket_server_checks
+    string match -q -- '${takesFiles}*' (commandline -opc)
+end
+
+function __launch_socket_server_expects_flag
+    not __launch_socket_server_program >/dev/null
+end
+
+function __launch_socket_server_expects_program
+    not __launch_socket_server_checks; and not __launch_socket_server_program >/dev/null
+end
+
+function __launch_socket_server_expects_argument
+    not __launch_socket_server_checks; and __launch_socket_server_program >/dev/null
+end
+
+# What the program's own completion says.
+function __launch_socket_server_arguments
+    complete -C (string join -- ' ' (string escape -- (__launch_socket_server_program)) (commandline -ct))
+end
+
+# The labels of the services that run this program.
+function __launch_socket_server_labels
+    sh -c ${quote(listLabels)}
+end
+
+complete -c launch_socket_server -f
+complete -c launch_socket_server -n __launch_socket_server_expects_program -a '(__fish_complete_command)'
+complete -c launch_socket_server -n __launch_socket_server_expects_argument -a '(__launch_socket_server_arguments)'
+complete -c launch_socket_server -n __launch_socket_server_checks -F
+${flags.join("\n")}
+`;
+}
+
+function candidates(values: Values): string {
+  switch (values.kind) {
+    case "words":
+      return ` -a ${quote(values.words.join(" "))}`;
+    case "labels":
+      return " -a '(__launch_socket_server_labels)'";
+    case "labels or files":
+      return " -a '(__launch_socket_server_labels) (__fish_complete_path (commandline -ct))'";
+    case "files":
+      return " -a '(__fish_complete_path (commandline -ct))'";
+    case "users":
+      return " -a '(__fish_complete_users)'";
+    case "groups":
+      return " -a '(__fish_complete_groups)'";
+    case "any":
+      return "";
+  }
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+}

@@ -1,0 +1,88 @@
+# Completes launch_socket_server in fish. Written by scripts/completions/fish.ts: `make fix` writes it anew.
+
+# The program and its arguments so far, one a line; fails where the program is not there yet.
+function __launch_socket_server_program
+    set -l words (commandline -opc)
+    set -e words[1]
+    while set -q words[1]
+        switch $words[1]
+            case --
+                set -e words[1]
+                break
+            case --socket-name --tcp-address --socket-path --route --proxy-protocol --connect-timeout --stop-timeout --max-connections --tcp-keepalive --idle-timeout --exit-idle-time --listen --log-level --print-plist --check-plist --install --uninstall --port --address --listen-path --listen-mode --user --group --log --env
+                set -e words[1]
+                set -q words[1]; and set -e words[1]
+            case '-?*'
+                set -e words[1]
+            case '*'
+                break
+        end
+    end
+    set -q words[1]; and printf '%s\n' $words
+end
+
+function __launch_socket_server_checks
+    string match -q -- '--check-plist*' (commandline -opc)
+end
+
+function __launch_socket_server_expects_flag
+    not __launch_socket_server_program >/dev/null
+end
+
+function __launch_socket_server_expects_program
+    not __launch_socket_server_checks; and not __launch_socket_server_program >/dev/null
+end
+
+function __launch_socket_server_expects_argument
+    not __launch_socket_server_checks; and __launch_socket_server_program >/dev/null
+end
+
+# What the program's own completion says.
+function __launch_socket_server_arguments
+    complete -C (string join -- ' ' (string escape -- (__launch_socket_server_program)) (commandline -ct))
+end
+
+# The labels of the services that run this program.
+function __launch_socket_server_labels
+    sh -c 'grep -ls launch_socket_server ~/Library/LaunchAgents/*.plist /Library/LaunchAgents/*.plist /Library/LaunchDaemons/*.plist | sed "s|.*/||; s|[.]plist\\$||" | sort -u'
+end
+
+complete -c launch_socket_server -f
+complete -c launch_socket_server -n __launch_socket_server_expects_program -a '(__fish_complete_command)'
+complete -c launch_socket_server -n __launch_socket_server_expects_argument -a '(__launch_socket_server_arguments)'
+complete -c launch_socket_server -n __launch_socket_server_checks -F
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l help -s h -d 'Show this help; also -h'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l version -s V -d 'Show the version; also -V'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l socket-name -x -d 'The socket\'s key under Sockets in the plist, or its name for systemd'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l tcp-address -x -d 'Relay to the program at HOST:PORT, [IPv6]:PORT or :PORT'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l socket-path -x -a '(__fish_complete_path (commandline -ct))' -d 'Relay to the program at this Unix socket'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l route -x -d 'Relay the socket of that name to a target of its own; with none after =, to a generated path in LAUNCH_PROGRAM_SOCKET_PATH_<name>'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l pass-sockets -d 'Do not relay: become the program, with the sockets at descriptor 3 and up and LISTEN_FDS set'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l proxy-protocol -x -a 'v1 v2' -d 'Tell the program each client\'s address by the PROXY protocol, v1 or v2'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l connect-timeout -x -d 'How long a client waits for the program to listen'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l stop-timeout -x -d 'How long a stop may take before the program is killed; at most half of it waits for transfers'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l max-connections -x -d 'How many connections may be open; more wait in the kernel'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l tcp-keepalive -x -d 'Probe a silent TCP peer after this long; 0 for never'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l idle-timeout -x -d 'Close a connection on which nothing moves for this long; 0 for never'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l exit-idle-time -x -d 'Stop the program and exit when there was no connection for this long; the next one starts both'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l listen -x -d 'Bind HOST:PORT or a Unix path directly, without launchd or systemd; for trying things out'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l log-level -x -a 'error warn info debug' -d 'How much goes to stderr: error, warn, info, or debug with a line for each connection'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l print-plist -x -a '(__launch_socket_server_labels)' -d 'Print the property list of a service that runs the program like this, with what it needs of here: the program\'s path, its folder in PATH, this folder, the user'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l check-plist -x -a '(__fish_complete_path (commandline -ct))' -d 'List what launchd or this program would reject or misread in a property list, or several; - is standard input'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l install -x -a '(__launch_socket_server_labels) (__fish_complete_path (commandline -ct))' -d 'Check, install and start a service: LABEL with the flags of --print-plist, or a file (a path with / or .plist)'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l uninstall -x -a '(__launch_socket_server_labels)' -d 'Stop a service that runs launch_socket_server and remove its property list'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l port -x -d 'For --print-plist and --install: the port to serve'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l address -x -d 'The address to serve them on; 0.0.0.0 for the whole network'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l listen-path -x -a '(__fish_complete_path (commandline -ct))' -d 'Serve a Unix socket at this path, in place of port 80 or beside the ports given'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l listen-mode -x -d 'Who may connect to the Unix sockets: their permissions in octal, such as 660'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l user -x -a '(__fish_complete_users)' -d 'The user that a daemon\'s program runs as'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l group -x -a '(__fish_complete_groups)' -d 'The group; without it the user\'s own'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l log -x -a '(__fish_complete_path (commandline -ct))' -d 'The file for the program\'s output and ours'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l env -x -d 'A variable of the program\'s environment'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l on-demand -d 'Start with the first connection, not at once'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l keep-running -d 'Start at once, and again whenever the program ends'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l login-shell -d 'Run the program in the user\'s login shell, for its PATH'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l replace -d 'For --install: take the place of a service or file of that label that is not ours'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l dry-run -d 'For --install and --uninstall: show what would be done, on any system'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l json -d 'For --check-plist: for programs to read; an array for several files'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l portable -d 'For --check-plist: leave out what is so on this machine alone (users, groups, files, addresses), as is done wherever there is no launchd'
