@@ -43,18 +43,44 @@ export function usage(argv0: string): string {
   return `usage: ${argv0} <program> [<arg> ...]`;
 }
 
-/** The text of `--help`, readable at 80 columns. */
+/** What people do most, each with what it is for. */
+export const examples: readonly (readonly [command: string, purpose: string])[] = [
+  ["launch_socket_server --listen 127.0.0.1:8080 node server.mjs", "Try a server out, on any system."],
+  [
+    "sudo launch_socket_server --install com.example.hello node server.mjs",
+    "Have launchd run it on 127.0.0.1:80, as the user who calls sudo.",
+  ],
+  ["launch_socket_server --check-plist com.example.hello.plist", "Find out what is wrong with a property list."],
+];
+
+/** The text of `--help`, readable at 80 columns: how a server is run, then one group for each table of flags. */
 export async function help(): Promise<string> {
-  const args: ArgsDef = {
+  const [title = "", usage = "", heading = "", program = ""] = await sections({
     program: { type: "positional", description: "The server to run, or - to run none and relay only." },
-    arg: { type: "positional", required: false, description: "Everything after the program belongs to it." },
-  };
-  const rows = [
-    ...Object.values<Flag>(switches),
-    ...Object.values<Flag>(options),
-    ...Object.values<Flag>(serviceFlags),
+    "arg...": { type: "positional", required: false, description: "Everything after the program belongs to it." },
+  });
+  const table = async (flags: Record<string, Flag>) => (await sections(describe(Object.values(flags)))).at(-1) ?? "";
+  const group = (name: string, ...parts: string[]) => [heading.replace("ARGUMENTS", name), ...parts];
+  const text = [
+    ...[title, usage],
+    ...group("EXAMPLES", examples.map(([command, purpose]) => `  ${command}\n      ${purpose}`).join("\n")),
+    ...group("RUN", program, await table(switches)),
+    ...group("SETTINGS", await table(options)),
+    ...group("SERVICES", await table(serviceFlags)),
   ];
-  // citty puts a column of flags beside the descriptions; these are folded to what is left of 80 columns.
+  const coloured = `${text.join("\n\n")}\n`.replace(/ +$/gm, "");
+  return process.stdout.isTTY && !process.env.NO_COLOR ? coloured : Bun.stripANSI(coloured);
+}
+
+/** What citty renders, in the parts that it puts a blank line between: title, usage, and a heading and rows for each kind of argument. */
+async function sections(args: ArgsDef): Promise<string[]> {
+  const meta = { name: "launch_socket_server", version, description: "A server on a low port without root" };
+  return (await renderUsage(defineCommand({ meta, args }))).trimEnd().split("\n\n");
+}
+
+/** citty puts a column of flags beside the descriptions; these are folded to what is left of 80 columns. */
+function describe(rows: Flag[]): ArgsDef {
+  const args: ArgsDef = {};
   const column = 6 + Math.max(...rows.map(({ flag, value }) => `--${flag}${value ? `=<${value}>` : ""}`.length));
   for (const { flag, value, help, variable, ...defaults } of rows) {
     const standard = describeDefault(defaults);
@@ -63,9 +89,7 @@ export async function help(): Promise<string> {
     args[flag] =
       value === undefined ? { type: "boolean", description } : { type: "string", valueHint: value, description };
   }
-  const meta = { name: "launch_socket_server", version, description: "A server on a low port without root" };
-  const text = (await renderUsage(defineCommand({ meta, args }))).replace(/ +$/gm, "");
-  return process.stdout.isTTY && !process.env.NO_COLOR ? text : Bun.stripANSI(text);
+  return args;
 }
 
 function fold(text: string, width: number): string[] {

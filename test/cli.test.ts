@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { version } from "../package.json";
-import { help, parseCommandLine, usage } from "../src/cli.ts";
+import { examples, help, parseCommandLine, usage } from "../src/cli.ts";
 import { UserError } from "../src/errors.ts";
+import { serviceFlags } from "../src/service/flags.ts";
 import { options, readSettings } from "../src/settings/options.ts";
 import { anyText, check } from "./support/property.ts";
 
@@ -187,5 +188,29 @@ describe("help", () => {
     }
     expect(words).toContain(version);
     for (const flag of ["--help", "--version"]) expect(words).toContain(` ${flag} `);
+  });
+
+  test("groups the flags as the tables do, after the examples", async () => {
+    const text = await help();
+    const headings = ["USAGE ", "EXAMPLES", "RUN", "SETTINGS", "SERVICES"];
+    const places = headings.map((heading) => text.indexOf(`\n${heading}`));
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
+    expect(places).not.toContain(-1);
+    const at = (flag: string) => text.search(new RegExp(`^ +--${flag}(?![\\w-])`, "m"));
+    const [, , run = 0, settings = 0, services = 0] = places;
+    for (const flag of ["help", "version"]) expect(at(flag)).toBeWithin(run, settings);
+    for (const { flag } of rows) expect(at(flag)).toBeWithin(settings, services);
+    for (const { flag } of Object.values(serviceFlags)) expect(at(flag)).toBeGreaterThan(services);
+    expect(text).toContain("<PROGRAM> [ARG...]");
+  });
+
+  test("has three examples, which are command lines of this program", async () => {
+    expect(examples).toHaveLength(3);
+    for (const [command] of examples) {
+      expect(await help()).toContain(`\n  ${command}\n`);
+      const words = command.split(" ");
+      expect(words.splice(0, words.indexOf("launch_socket_server") + 1).slice(0, -1)).toBeOneOf([[], ["sudo"]]);
+      expect(["run", "install", "check-plist"]).toContain(parseCommandLine(words, {}).kind);
+    }
   });
 });
