@@ -11,9 +11,9 @@ import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Entry, gzip, tar } from "./archive.ts";
 import { compile } from "./compile.ts";
-import { formula } from "./formula.ts";
+import { formula, releaseOf } from "./formula.ts";
 import { notices } from "./notices.ts";
-import { fetchRuntimes, TARGETS, type Target } from "./runtimes.ts";
+import { fetchRuntimes, TARGETS } from "./runtimes.ts";
 
 const NAME = "launch_socket_server";
 const OUTDIR = "dist";
@@ -27,12 +27,6 @@ const COMPLETIONS = [
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-interface Archive {
-  readonly target: Target;
-  readonly file: string;
-  readonly sha256: string;
-}
-
 async function main(): Promise<void> {
   const { version } = (await Bun.file("package.json").json()) as { version: string };
   const common = await commonEntries();
@@ -42,7 +36,7 @@ async function main(): Promise<void> {
   await rm(OUTDIR, { recursive: true, force: true });
   await mkdir(OUTDIR, { recursive: true });
   try {
-    const archives: Archive[] = [];
+    const sums: string[] = [];
     for (const [i, target] of TARGETS.entries()) {
       process.stdout.write(`[${i + 1}/${TARGETS.length}] ${target}:`);
       const folder = join(OUTDIR, "compiled");
@@ -54,11 +48,11 @@ async function main(): Promise<void> {
       const file = `${root}.tar.gz`;
       const bytes = gzip(tar(layout(root, program, common)));
       await Bun.write(join(OUTDIR, file), bytes);
-      archives.push({ target, file, sha256: Bun.SHA256.hash(bytes, "hex") });
+      sums.push(`${Bun.SHA256.hash(bytes, "hex")}  ${file}\n`);
       console.log(` ${OUTDIR}/${file}, ${(bytes.length / 1e6).toFixed(1)} MB`);
     }
-    await Bun.write(join(OUTDIR, "SHA256SUMS"), archives.map(({ sha256, file }) => `${sha256}  ${file}\n`).join(""));
-    await Bun.write(join(OUTDIR, `${NAME}.rb`), writeFormula(version, archives));
+    await Bun.write(join(OUTDIR, "SHA256SUMS"), sums.join(""));
+    await Bun.write(join(OUTDIR, `${NAME}.rb`), formulaFor(sums.join("")));
   } catch (error) {
     // Half of a release must not be taken for a whole one.
     process.stdout.write("\n");
@@ -115,26 +109,10 @@ function layout(root: string, program: Bytes, common: ReadonlyMap<string, Entry>
     .sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
 }
 
-function writeFormula(version: string, archives: readonly Archive[]): string {
+/** The formula that installs these archives from RELEASE_URL, or from here. */
+function formulaFor(sums: string): string {
   const base = (process.env.RELEASE_URL || Bun.pathToFileURL(OUTDIR).href).replace(/\/+$/, "");
-  const download = (wanted: Target) => {
-    const archive = archives.find(({ target }) => target === wanted);
-    if (archive === undefined) throw new Error(`there is no archive for ${wanted}`);
-    return { url: `${base}/${archive.file}`, sha256: archive.sha256 };
-  };
-  return formula({
-    version,
-    homepage: homepageOf(base),
-    arm64: download("darwin-arm64"),
-    x64: download("darwin-x64"),
-  });
-}
-
-/** The project that a release lies in; for a release on this machine alone, the one that ours stands in for. */
-function homepageOf(base: string): string {
-  const [project, rest] = base.split("/releases/");
-  if (project !== undefined && rest !== undefined) return project;
-  return "https://github.com/mistydemeo/launch_socket_server";
+  return formula(releaseOf(sums, () => base));
 }
 
 try {

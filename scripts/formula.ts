@@ -1,12 +1,18 @@
 /**
  * The Homebrew formula of a release.
  *
+ *   bun scripts/formula.ts SHA256SUMS
+ *
+ * prints it for the archives that these sums are of, as they are published.
+ *
  * What it may contain was read from Homebrew's own source: `Library/Homebrew/service.rb` for the service block (a
  * socket given as a string is named "listeners" in the property list, one given by a key has the key's name) and
  * `requirements/macos_requirement.rb` (`depends_on macos:` with a version is satisfied on Linux too, so it takes
  * `depends_on :macos` beside it; Homebrew 6 wants the version inside `on_macos` then). `stop_timeout`, which becomes
  * ExitTimeOut, is there since Homebrew 6.0.13 (Homebrew/brew#23294); without it launchd's own 5 s hold, which the stop timeout fits into.
  */
+
+import { downloadsOf, repository } from "./repository.ts";
 
 /** Where an archive can be had, and the SHA-256 of its bytes in hexadecimal. */
 export interface Download {
@@ -19,6 +25,26 @@ export interface Release {
   readonly homepage: string;
   readonly arm64: Download;
   readonly x64: Download;
+}
+
+/**
+ * The release whose archives lie below `base` and have these sums, in the lines of sha256sum(1).
+ *
+ * @throws Error when a Mac's archive is missing, or when the sums are of several versions.
+ */
+export function releaseOf(sums: string, base: (version: string) => string): Release {
+  const archives = [...sums.matchAll(/^([0-9a-f]{64}) [ *](launch_socket_server-(.+)-(\w+-\w+)\.tar\.gz)$/gm)];
+  const versions = new Set(archives.map(([, , , version]) => version));
+  const [version] = versions;
+  if (version === undefined || versions.size > 1) {
+    throw new Error(`cannot write the formula: the sums are of ${versions.size} versions instead of one`);
+  }
+  const download = (wanted: string): Download => {
+    const [, sha256, file] = archives.find(([, , , , target]) => target === wanted) ?? [];
+    if (sha256 === undefined) throw new Error(`cannot write the formula: there is no archive for ${wanted}`);
+    return { url: `${base(version)}/${file}`, sha256 };
+  };
+  return { version, homepage: repository, arm64: download("darwin-arm64"), x64: download("darwin-x64") };
 }
 
 /**
@@ -56,6 +82,9 @@ export function formula({ version, homepage, arm64, x64 }: Release): string {
     bash_completion.install "share/bash-completion/completions/launch_socket_server"
     zsh_completion.install "share/zsh/site-functions/_launch_socket_server"
     fish_completion.install "share/fish/vendor_completions.d/launch_socket_server.fish"
+    # They work as they are installed.
+    inreplace Dir["share/launch_socket_server/examples/*/*.plist"],
+              "/usr/local/sbin/launch_socket_server", opt_sbin/"launch_socket_server"
     pkgshare.install "share/launch_socket_server/examples"
     prefix.install "README.md", "LICENSE", "NOTICES"
   end
@@ -122,4 +151,16 @@ end
 function ruby(text: string): string {
   if (/["\\#\p{Cc}]/u.test(text)) throw new Error(`cannot write the formula: "${text}" does not fit into it`);
   return `"${text}"`;
+}
+
+if (import.meta.main) {
+  try {
+    const [file, ...more] = process.argv.slice(2);
+    if (file === undefined || more.length > 0) throw new Error("usage: bun scripts/formula.ts SHA256SUMS");
+    process.stdout.write(formula(releaseOf(await Bun.file(file).text(), downloadsOf)));
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    console.error(`launch_socket_server: ${error.message}`);
+    process.exit(1);
+  }
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdir, mkdtemp, readdir, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { repository } from "../../scripts/repository.ts";
 import { fetchRuntimes, TARGETS } from "../../scripts/runtimes.ts";
 import { findProblems } from "../../scripts/verify-signature.ts";
 import { copyCheckout, runIn } from "../support/checkout.ts";
@@ -88,6 +89,8 @@ describe("dist", () => {
     ];
     for (const file of ["share/man/man8/launch_socket_server.8", ...completions, "README.md", "LICENSE", "NOTICES"])
       expect(listings[0]).toContain(`-rw-r--r-- /${file}`);
+    // The formula names these bytes, and so cannot be one of them.
+    expect(listings[0]?.filter((line) => /formula|\.rb/i.test(line))).toEqual([]);
     // No folder that other programs share: whoever unpacks into /usr/local keeps theirs as they are.
     expect(listings[0]?.filter((line) => line.startsWith("d"))).toEqual([
       "drwxr-xr-x /libexec/launch_socket_server/",
@@ -134,7 +137,7 @@ describe("dist", () => {
     const local = await Bun.file(join(first, "dist/launch_socket_server.rb")).text();
     expect(local).toContain(`url "${Bun.pathToFileURL(join(first, "dist", archive("darwin-arm64"))).href}"`);
     const released = await Bun.file(join(second, "dist/launch_socket_server.rb")).text();
-    expect(released).toContain('homepage "https://example.com/project"');
+    expect(released).toContain(`homepage "${repository}"`);
     for (const target of ["darwin-arm64", "darwin-x64"])
       expect(released).toContain(`url "https://example.com/project/releases/download/v1/${archive(target)}"`);
   });

@@ -3,7 +3,9 @@ import { mkdtemp, readdir, readlink, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "plist";
-import { formula, type Release } from "../../scripts/formula.ts";
+import { formula, type Release, releaseOf } from "../../scripts/formula.ts";
+import { repository } from "../../scripts/repository.ts";
+import { runIn } from "../support/checkout.ts";
 import { brewInstall, writeRelease } from "../support/homebrew.ts";
 import { Launchd } from "../support/launchd/stand-in.ts";
 import { peer } from "../support/peers.ts";
@@ -27,6 +29,44 @@ describe("formula", () => {
       expect(() => formula({ ...release, homepage: bad })).toThrow("cannot write the formula");
   });
 
+  const sums = (...archives: string[]) =>
+    archives.map((name, i) => `${String(i).repeat(64)}  launch_socket_server-${name}.tar.gz\n`).join("");
+
+  test("is made of the sums of a release, by the address in package.json", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "formula-"));
+    try {
+      const file = join(folder, "SHA256SUMS");
+      await Bun.write(file, sums("9.1.0-darwin-arm64", "9.1.0-darwin-x64", "9.1.0-linux-x64", "9.1.0-linux-arm64"));
+      const { status, stdout } = await runIn(".", [process.execPath, "scripts/formula.ts", file]);
+      const url = (target: string) =>
+        `${repository}/releases/download/v9.1.0/launch_socket_server-9.1.0-${target}.tar.gz`;
+      expect({ status, stdout }).toEqual({
+        status: 0,
+        stdout: formula({
+          version: "9.1.0",
+          homepage: repository,
+          arm64: { url: url("darwin-arm64"), sha256: "0".repeat(64) },
+          x64: { url: url("darwin-x64"), sha256: "1".repeat(64) },
+        }),
+      });
+      await Bun.write(file, sums("9.1.0-darwin-arm64", "9.1.0-linux-x64"));
+      expect(await runIn(".", [process.execPath, "scripts/formula.ts", file])).toEqual({
+        status: 1,
+        stdout: "",
+        stderr: "launch_socket_server: cannot write the formula: there is no archive for darwin-x64\n",
+      });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test.each([
+    ["", 0],
+    [sums("1.0.0-darwin-arm64", "1.0.1-darwin-x64"), 2],
+  ])("is not made of sums of %# versions", (text, count) => {
+    expect(() => releaseOf(text, () => "")).toThrow(`the sums are of ${count} versions instead of one`);
+  });
+
   test("has no line longer than Homebrew's style allows", () => {
     // `brew style` allows 118 columns, but for long URLs.
     for (const line of formula(release).split("\n")) expect(line.length).toBeLessThanOrEqual(118);
@@ -48,7 +88,7 @@ describe.skipIf(ruby === null)("formula, installed by a stand-in for Homebrew (D
   };
 
   test("puts everything where the original's formula puts it", async () => {
-    const { prefix } = await install();
+    const { prefix, opt_prefix } = await install();
     const files = await readdir(prefix, { recursive: true, withFileTypes: true });
     const paths = files.filter((file) => !file.isDirectory()).map((file) => join(file.parentPath, file.name));
     expect(paths.map((path) => path.slice(prefix.length + 1)).sort()).toEqual([
@@ -60,13 +100,16 @@ describe.skipIf(ruby === null)("formula, installed by a stand-in for Homebrew (D
       "libexec/launch_socket_server/login_wrapper",
       "sbin/launch_socket_server",
       "share/fish/vendor_completions.d/launch_socket_server.fish",
-      "share/launch_socket_server/examples/example.plist",
+      "share/launch_socket_server/examples/nginx/example.plist",
       "share/man/man8/launch_socket_server.8",
       "share/zsh/site-functions/_launch_socket_server",
     ]);
     for (const program of ["sbin/launch_socket_server", "libexec/launch_socket_server/login_wrapper"])
       expect((await stat(join(prefix, program))).mode & 0o777).toBe(0o755);
     expect(await readlink(join(prefix, "bin/launch_socket_server"))).toBe("../sbin/launch_socket_server");
+    expect(await Bun.file(join(prefix, "share/launch_socket_server/examples/nginx/example.plist")).text()).toBe(
+      `<string>${opt_prefix}/sbin/launch_socket_server</string>\n`,
+    );
   });
 
   test("is for macOS 13 and newer, and not for Linux", async () => {

@@ -195,6 +195,18 @@ class Formula
 
   def service = Service.new(self, &self.class.service_block)
 
+  # Library/Homebrew/utils/inreplace.rb: it is an error when a file has nothing to replace.
+  def inreplace(paths, before, after)
+    raise "nothing to replace in" if paths.empty?
+
+    paths.each do |path|
+      text = File.read(path)
+      raise "no #{before} in #{path}" unless text.include?(before)
+
+      File.write(path, text.gsub(before, after.to_s))
+    end
+  end
+
   # What a formula's test may use.
   def shell_output(command, status = 0)
     output, process = Open3.capture2(command)

@@ -76,7 +76,11 @@ export async function writeRelease(
         "zsh/site-functions/_launch_socket_server",
         "fish/vendor_completions.d/launch_socket_server.fish",
       ].map((path) => file(`share/${path}`, 0o644, bytes("# completions\n"))),
-      file("share/launch_socket_server/examples/example.plist", 0o644, bytes("<plist/>\n")),
+      file(
+        "share/launch_socket_server/examples/nginx/example.plist",
+        0o644,
+        bytes("<string>/usr/local/sbin/launch_socket_server</string>\n"),
+      ),
       ...["README.md", "LICENSE", "NOTICES"].map((name) => file(name, 0o644, bytes(`${name}\n`))),
     ]),
     { level: 1 },
