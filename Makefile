@@ -7,6 +7,7 @@ KEEP ?=
 MINUTES ?= 30
 QUICK ?=
 BENCH ?=
+SUMS ?=
 TEST_PROGRAM ?=
 
 BUN_VERSION := $(shell sed -n 's/.*"bun": "\(.*\)".*/\1/p' package.json)
@@ -102,6 +103,10 @@ demo: $(PROGRAM) ## a small server with the program in front of it, on this mach
 .PHONY: dist
 dist: build/dependencies ## what is released, for every system, in dist/; RELEASE_URL=where it will be
 	@$(BUN) scripts/dist.ts
+
+.PHONY: formula
+formula: build/dependencies ## print the Homebrew formula of a release; SUMS=its SHA256SUMS
+	@$(BUN) scripts/formula.ts "$(SUMS)"
 
 .PHONY: verify-macos
 verify-macos: $(PROGRAM) ## on a Mac: check what no other system can; it cleans up after itself

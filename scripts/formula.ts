@@ -12,6 +12,7 @@
  * ExitTimeOut, is there since Homebrew 6.0.13 (Homebrew/brew#23294); without it launchd's own 5 s hold, which the stop timeout fits into.
  */
 
+import { existsSync } from "node:fs";
 import { downloadsOf, repository } from "./repository.ts";
 
 /** Where an archive can be had, and the SHA-256 of its bytes in hexadecimal. */
@@ -157,6 +158,8 @@ if (import.meta.main) {
   try {
     const [file, ...more] = process.argv.slice(2);
     if (file === undefined || more.length > 0) throw new Error("usage: bun scripts/formula.ts SHA256SUMS");
+    if (!existsSync(file))
+      throw new Error(`cannot write the formula: there is no ${file}; name a release's SHA256SUMS`);
     process.stdout.write(formula(releaseOf(await Bun.file(file).text(), downloadsOf)));
   } catch (error) {
     if (!(error instanceof Error)) throw error;

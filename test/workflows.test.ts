@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Glob, YAML } from "bun";
+import { version } from "../package.json";
+import { project, repository } from "../scripts/repository.ts";
 import { runIn } from "./support/checkout.ts";
 
 interface Step {
@@ -10,6 +12,7 @@ interface Step {
   readonly run?: string;
   readonly env?: Record<string, string>;
   readonly with?: Record<string, string>;
+  readonly "working-directory"?: string;
 }
 
 interface Workflow {
@@ -105,6 +108,103 @@ describe("the workflows", () => {
     expect(attested).toBeLessThan(steps.findIndex(({ run }) => run?.startsWith("gh release create")));
     const rights = { contents: "write", "id-token": "write", attestations: "write" };
     expect(release.jobs.release?.permissions).toEqual(rights);
+  });
+
+  test("publish what CHANGELOG.md says of the version as notes, and nothing where it says nothing", async () => {
+    const steps = (await read("release.yml")).jobs.release?.steps ?? [];
+    const script = steps.find(({ run }) => run?.includes("CHANGELOG.md"))?.run ?? "";
+    expect(steps.find(({ run }) => run?.startsWith("gh release create"))?.run).toContain(" --notes-file notes.md ");
+    const folder = await mkdtemp(join(tmpdir(), "release-"));
+    try {
+      const log = "# Changelog\n\n## 2.0.1\n\n- newer\n\n## 2.0.0\n\n- older\n\n## 1.0.0\n";
+      await Bun.write(join(folder, "CHANGELOG.md"), log);
+      const notes = async (tag: string) => {
+        const { status } = await runIn(folder, ["bash", "-e", "-c", script], { GITHUB_REF_NAME: tag });
+        return status === 0 ? (await Bun.file(join(folder, "notes.md")).text()).trim() : null;
+      };
+      expect(await notes("v2.0.0")).toBe("- older");
+      expect(await notes("v2.0.1")).toBe("- newer");
+      for (const tag of ["v2.0", "v1.0.0", "v3.0.0"]) expect(await notes(tag)).toBeNull();
+      await Bun.write(join(folder, "CHANGELOG.md"), Bun.file("CHANGELOG.md"));
+      expect(await notes(`v${version}`)).not.toBeNull();
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test("release only from the repository that package.json names", async () => {
+    const steps = (await read("release.yml")).jobs.release?.steps ?? [];
+    const script = steps.find(({ run }) => run?.includes("repository"))?.run ?? "";
+    const check = (GITHUB_REPOSITORY: string) => {
+      const { origin } = new URL(repository);
+      const variables = { GITHUB_REF_NAME: `v${version}`, GITHUB_SERVER_URL: origin, GITHUB_REPOSITORY };
+      return runIn(
+        ".",
+        ["bash", "-e", "-c", script.replaceAll("node --print", `${process.execPath} --print`)],
+        variables,
+      );
+    };
+    expect((await check(project)).status).toBe(0);
+    expect((await check("somebody/else")).status).not.toBe(0);
+  });
+
+  test("commit the formula of what is published to main, nothing else, and once", async () => {
+    const job = (await read("release.yml")).jobs.formula;
+    expect(job?.needs).toBe("release");
+    expect(job?.permissions).toEqual({ contents: "write" });
+    const folder = await mkdtemp(join(tmpdir(), "tap-"));
+    try {
+      const git = async (...words: string[]) => (await runIn(folder, ["git", ...words])).stdout.trim();
+      await git("init", "-q", "--bare", "-b", "main", "origin");
+      await git("clone", "-q", "origin", "main");
+      await Bun.write(join(folder, "main/README.md"), "first\n");
+      await git("-C", "main", "add", ".");
+      await git("-C", "main", "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-q", "-m", "First");
+      await git("-C", "main", "push", "-q", "origin", "HEAD:main");
+      // Not to be committed, although it lies there.
+      await Bun.write(join(folder, "main/README.md"), "changed\n");
+      await symlink(process.cwd(), join(folder, "released"));
+      const sum = (target: string) => `${"a".repeat(64)}  launch_socket_server-9.1.0-${target}.tar.gz\n`;
+      const sums = sum("darwin-arm64") + sum("darwin-x64");
+      await Bun.write(
+        join(folder, "bin/gh"),
+        '#!/bin/sh\n[ "$1 $2 $3" = "release download v9.1.0" ] && cp sums SHA256SUMS\n',
+      );
+      await chmod(join(folder, "bin/gh"), 0o755);
+      const publish = async (sums: string) => {
+        await Bun.write(join(folder, "sums"), sums);
+        const variables = {
+          PATH: `${folder}/bin:${process.env.PATH}`,
+          GITHUB_REF_NAME: "v9.1.0",
+          GITHUB_REPOSITORY: project,
+        };
+        for (const { run, "working-directory": place = "." } of job?.steps ?? []) {
+          // The parts that Debian may not have here: Ruby reads what it has been given elsewhere (formula.test.ts).
+          const script = (run ?? "").replace(/^ruby -c .*$/m, Bun.which("ruby") ? "$&" : "");
+          const { status } = await runIn(join(folder, place), ["bash", "-e", "-c", script], variables);
+          if (status !== 0) return status;
+        }
+        return 0;
+      };
+      const commits = async () => (await git("-C", "origin", "log", "--format=%s", "main")).split("\n");
+
+      expect(await publish(sum("darwin-arm64"))).not.toBe(0);
+      expect(await commits()).toEqual(["First"]);
+      expect(await publish(sums)).toBe(0);
+      expect(await commits()).toEqual(["Install v9.1.0 by Homebrew", "First"]);
+      expect(await git("-C", "origin", "show", "--format=", "--name-only", "main")).toBe(
+        "Formula/launch_socket_server.rb",
+      );
+      expect(await git("-C", "origin", "show", "main:Formula/launch_socket_server.rb")).toContain(
+        `url "${repository}/releases/download/v9.1.0/launch_socket_server-9.1.0-darwin-arm64.tar.gz"`,
+      );
+      expect(await publish(sums)).toBe(0);
+      expect(await commits()).toHaveLength(2);
+      await rm(join(folder, "origin"), { recursive: true });
+      expect(await publish(sums.replaceAll("a".repeat(64), "b".repeat(64)))).not.toBe(0);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   test("compare the sums in a way that fails on one changed archive", async () => {
