@@ -21,7 +21,8 @@ export const documents: Record<string, (text: string) => string> = {
   },
   "share/man/man8/launch_socket_server.8": (text) => {
     const withSettings = replaceBetween(text, '.\\" settings\n', '.\\" end of settings', manList(settings));
-    return replaceBetween(withSettings, '.\\" service flags\n', '.\\" end of service flags', manList(flags));
+    const withFlags = replaceBetween(withSettings, '.\\" service flags\n', '.\\" end of service flags', manList(flags));
+    return replaceBetween(withFlags, '.\\" variables\n', '.\\" end of variables', manVariables());
   },
   "share/bash-completion/completions/launch_socket_server": bashCompletion,
   "share/zsh/site-functions/_launch_socket_server": zshCompletion,
@@ -58,6 +59,14 @@ function manList(rows: Flag[]): string {
     const value = standard(row) ? `Default: ${standard(row)}.\n` : "";
     return `.It Fl Fl ${row.flag}${row.value ? ` Ar ${row.value}` : ""}\n${sentences.join("")}${value}${variable}`;
   });
+  return `.Bl -tag -width Ds\n${items.join("")}.El\n`;
+}
+
+/** Each variable with the flag that says the same. */
+function manVariables(): string {
+  const items = settings.flatMap(({ variable, flag }) =>
+    variable ? [`.It Ev ${variable}\nThe same as\n.Fl Fl ${flag} .\n`] : [],
+  );
   return `.Bl -tag -width Ds\n${items.join("")}.El\n`;
 }
 

@@ -9,7 +9,7 @@ function __launch_socket_server_program
             case --
                 set -e words[1]
                 break
-            case --socket-name --tcp-address --socket-path --route --proxy-protocol --connect-timeout --stop-timeout --max-connections --tcp-keepalive --idle-timeout --exit-idle-time --listen --log-level --print-plist --check-plist --install --uninstall --port --address --listen-path --listen-mode --user --group --log --env
+            case --socket-name --tcp-address --socket-path --route --proxy-protocol --connect-timeout --stop-timeout --drain-timeout --max-connections --tcp-keepalive --idle-timeout --exit-idle-time --listen --log-level --print-plist --check-plist --install --uninstall --port --address --listen-path --listen-mode --user --group --log --env
                 set -e words[1]
                 set -q words[1]; and set -e words[1]
             case '-?*'
@@ -61,6 +61,7 @@ complete -c launch_socket_server -n __launch_socket_server_expects_flag -l pass-
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l proxy-protocol -x -a 'v1 v2' -d 'Tell the program each client\'s address by the PROXY protocol, v1 or v2'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l connect-timeout -x -d 'How long a client waits for the program to listen'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l stop-timeout -x -d 'How long a stop may take before the program is killed; at most half of it waits for transfers'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l drain-timeout -x -d 'How long a reload lets the connections of the old copy go on before that is stopped; 0 for until they end'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l max-connections -x -d 'How many connections may be open; more wait in the kernel'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l tcp-keepalive -x -d 'Probe a silent TCP peer after this long; 0 for never'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l idle-timeout -x -d 'Close a connection on which nothing moves for this long; 0 for never'
