@@ -8,11 +8,30 @@ export interface ServiceState {
   program: string | undefined;
   /** Null while it does not run. */
   pid: number | null;
+  /** In launchctl's word: `running`, `not running`, `spawn scheduled`, `SIGTERMed` … */
+  state: string | undefined;
+  /** How many runs were begun. */
+  runs: number | null;
   /** How its last run ended, to complete "it ended"; null before its first end. */
   lastEnd: string | null;
+  /** The same for programs. */
+  exit: Exit | null;
+  /** launchd could not start the program at all (`job state = spawn failed`). */
+  spawnFailed: boolean;
+  /** launchd starts it again whenever it ends, as `properties` say; null where they are missing. */
+  keepAlive: boolean | null;
+  /** Seconds from one start to the next, at least; null where launchctl does not say. */
+  minimumRuntime: number | null;
   /** Seconds from SIGTERM to SIGKILL; null where launchctl does not say. */
   exitTimeout: number | null;
 }
+
+/** How a run ended, by the one line of three that launchctl prints for it. */
+export type Exit =
+  | { kind: "status"; status: number; name: string | null }
+  | { kind: "signal"; signal: number | null; name: string }
+  /** What macOS ended it for: `OS_REASON_CODESIGNING`, `JETSAM_REASON_MEMORY_IDLE_EXIT`. */
+  | { kind: "reason"; reason: string };
 
 /** How a call of launchctl ended. */
 export interface Outcome {
@@ -68,6 +87,16 @@ export class Launchctl {
 
   disable(label: string): Promise<Outcome> {
     return this.run("disable", `${this.domain}/${label}`);
+  }
+
+  /** Sends the service's process a signal; ESRCH where it does not run, 113 where it is not loaded. */
+  kill(signal: NodeJS.Signals, label: string): Promise<Outcome> {
+    return this.run("kill", signal, `${this.domain}/${label}`);
+  }
+
+  /** Starts it at once, whatever its throttle says (launchctl(1)); EALREADY where it runs. Never with -k, which sends SIGKILL. */
+  kickstart(label: string): Promise<Outcome> {
+    return this.run("kickstart", `${this.domain}/${label}`);
   }
 
   /**
@@ -127,17 +156,46 @@ export function readState(text: string): ServiceState {
     const found = Number.parseInt(values.get(key) ?? "", 10);
     return Number.isNaN(found) ? null : found;
   };
+  const exit = readExit(values);
   return {
     path: values.get("path"),
     program: values.get("program") ?? values.get("arguments"),
     pid: number("pid"),
-    lastEnd: lastEnd(values.get("last terminating signal"), values.get("last exit code")),
+    state: values.get("state"),
+    runs: number("runs"),
+    lastEnd: exit === null ? null : describeExit(exit),
+    exit,
+    spawnFailed: values.get("job state") === "spawn failed",
+    keepAlive: values.get("properties")?.split(" | ").includes("keepalive") ?? null,
+    minimumRuntime: number("minimum runtime"),
     exitTimeout: number("exit timeout"),
   };
 }
 
-/** A run that a signal has ended has a line of its own (`Killed: 9`), in place of the one for the exit code. */
-function lastEnd(signal: string | undefined, code: string | undefined): string | null {
-  if (signal !== undefined) return `by the signal ${signal}`;
-  return code !== undefined && /^\d/.test(code) ? `with status ${code}` : null;
+/**
+ * A run that a signal has ended has a line of its own (`Killed: 9`), in place of the one for the exit code, and so has one that macOS
+ * has ended (`last exit reason = OS_REASON_CODESIGNING`, sonichi/sutando#2981).
+ */
+function readExit(values: Map<string, string>): Exit | null {
+  const signal = values.get("last terminating signal");
+  if (signal !== undefined) {
+    const [, name = signal, number] = signal.match(/^(.*): (\d+)$/) ?? [];
+    return { kind: "signal", signal: number === undefined ? null : Number(number), name };
+  }
+  const [, status, name = null] = values.get("last exit code")?.match(/^(\d+)(?:: (.+))?$/) ?? [];
+  if (status !== undefined) return { kind: "status", status: Number(status), name };
+  const reason = values.get("last exit reason");
+  return reason === undefined ? null : { kind: "reason", reason };
+}
+
+/** To complete "it ended". */
+function describeExit(exit: Exit): string {
+  switch (exit.kind) {
+    case "signal":
+      return `by the signal ${exit.name}${exit.signal === null ? "" : `: ${exit.signal}`}`;
+    case "status":
+      return `with status ${exit.status}${exit.name === null ? "" : `: ${exit.name}`}`;
+    case "reason":
+      return `for ${exit.reason}`;
+  }
 }

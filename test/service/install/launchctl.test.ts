@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Launchctl, readState } from "../../../src/service/install/launchctl.ts";
+import { Launchctl, readState, type ServiceState } from "../../../src/service/install/launchctl.ts";
 import * as printed from "./printed-services.ts";
 
 let folder: string;
@@ -27,9 +27,9 @@ describe("readState", () => {
       {
         path: "/System/Library/LaunchDaemons/ssh.plist",
         program: "/usr/libexec/sshd-keygen-wrapper",
-        pid: null,
-        lastEnd: null,
-        exitTimeout: 5,
+        ...{ pid: null, state: "not running", runs: 0 },
+        ...{ lastEnd: null, exit: null, spawnFailed: false, keepAlive: null },
+        ...{ minimumRuntime: 10, exitTimeout: 5 },
       },
     ],
     [
@@ -38,9 +38,10 @@ describe("readState", () => {
       {
         path: "(submitted by smd.339)",
         program: "helper",
-        pid: null,
+        ...{ pid: null, state: "spawn scheduled", runs: 29 },
         lastEnd: "with status 78: EX_CONFIG",
-        exitTimeout: 5,
+        exit: { kind: "status", status: 78, name: "EX_CONFIG" },
+        ...{ spawnFailed: true, keepAlive: true, minimumRuntime: 10, exitTimeout: 5 },
       },
     ],
     [
@@ -49,9 +50,10 @@ describe("readState", () => {
       {
         path: "/Users/sam/Library/LaunchAgents/com.example.slow.plist",
         program: "/usr/local/sbin/launch_socket_server",
-        pid: null,
+        ...{ pid: null, state: "not running", runs: 23 },
         lastEnd: "by the signal Killed: 9",
-        exitTimeout: 20,
+        exit: { kind: "signal", signal: 9, name: "Killed" },
+        ...{ spawnFailed: false, keepAlive: null, minimumRuntime: 10, exitTimeout: 20 },
       },
     ],
     [
@@ -60,13 +62,33 @@ describe("readState", () => {
       {
         path: "/Library/LaunchDaemons/com.example.lines.plist",
         program: "/usr/local/bin/server",
-        pid: null,
-        lastEnd: null,
-        exitTimeout: 5,
+        ...{ pid: null, state: "not running", runs: 0 },
+        ...{ lastEnd: null, exit: null, spawnFailed: false, keepAlive: null },
+        ...{ minimumRuntime: 10, exitTimeout: 5 },
       },
     ],
-    ["nothing", "", { path: undefined, program: undefined, pid: null, lastEnd: null, exitTimeout: null }],
-  ])("reads %s", (_, text, state) => {
+    [
+      "a job that macOS has ended for its code signature",
+      printed.refused,
+      {
+        path: "/Users/sam/Library/LaunchAgents/com.example.refused.plist",
+        program: "/Users/sam/go/bin/server",
+        ...{ pid: null, state: "spawn scheduled", runs: 1025 },
+        lastEnd: "for OS_REASON_CODESIGNING",
+        exit: { kind: "reason", reason: "OS_REASON_CODESIGNING" },
+        ...{ spawnFailed: true, keepAlive: true, minimumRuntime: 10, exitTimeout: 5 },
+      },
+    ],
+    [
+      "nothing",
+      "",
+      {
+        ...{ path: undefined, program: undefined, pid: null, state: undefined, runs: null },
+        ...{ lastEnd: null, exit: null, spawnFailed: false, keepAlive: null },
+        ...{ minimumRuntime: null, exitTimeout: null },
+      },
+    ],
+  ] as [string, string, ServiceState][])("reads %s", (_, text, state) => {
     expect(readState(text)).toEqual(state);
   });
 });
@@ -77,9 +99,10 @@ describe("print", () => {
     expect(await (await saying(`cat ${folder}/text`)).print("a")).toEqual({
       path: "/Users/sam/Library/LaunchAgents/com.example.agent.plist",
       program: "/bin/zsh",
-      pid: 44_028,
+      ...{ pid: 44_028, state: "running", runs: 1771 },
       lastEnd: "with status 0",
-      exitTimeout: 5,
+      exit: { kind: "status", status: 0, name: null },
+      ...{ spawnFailed: false, keepAlive: false, minimumRuntime: 10, exitTimeout: 5 },
     });
   });
 
@@ -121,6 +144,8 @@ test("what changes services says how it ended, without the advice to be root", a
   expect(await launchctl.bootstrap("/a.plist")).toEqual({ status: 5, text: "Bootstrap failed: 5: Input/output error" });
   expect(await launchctl.bootout("a")).toEqual({ status: 0, text: "bootout gui/501/a\n" });
   expect(await launchctl.enable("a")).toEqual({ status: 0, text: "enable gui/501/a\n" });
+  expect(await launchctl.kill("SIGTERM", "a")).toEqual({ status: 0, text: "kill SIGTERM gui/501/a\n" });
+  expect(await launchctl.kickstart("a")).toEqual({ status: 0, text: "kickstart gui/501/a\n" });
 });
 
 test("a launchctl that is not there is a sentence", async () => {

@@ -3,7 +3,7 @@ import { lstatSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ServiceState } from "../../../src/service/install/launchctl.ts";
+import { readState, type ServiceState } from "../../../src/service/install/launchctl.ts";
 import { foreign } from "../../../src/service/install/ownership.ts";
 import type { Dictionary } from "../../../src/service/plist/value.ts";
 
@@ -22,7 +22,7 @@ const job = (keys: Dictionary = {}): Dictionary => ({ Label: "a", ProgramArgumen
 
 /** Why it is not ours, with a loaded job of this path and program and a file of these keys; null for none. */
 function why(loaded: Partial<ServiceState> | null, keys: Dictionary | null): string | undefined {
-  const state = { path, program: ours, pid: null, lastEnd: null, exitTimeout: 5 };
+  const state = readState(`\tpath = ${path}\n\tprogram = ${ours}\n`);
   const found = foreign({
     ...{ label: "a", path, disabled: false },
     loaded: loaded === null ? null : { ...state, ...loaded },

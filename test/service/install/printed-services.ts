@@ -187,6 +187,27 @@ export const killed = `gui/501/com.example.slow = {
 }
 `;
 
+/** A job whose code signature macOS refuses: sonichi/sutando#2981, and two more public texts with that line, 2026. */
+export const refused = `gui/501/com.example.refused = {
+	active count = 0
+	path = /Users/sam/Library/LaunchAgents/com.example.refused.plist
+	type = LaunchAgent
+	state = spawn scheduled
+
+	program = /Users/sam/go/bin/server
+	domain = gui/501 [100021]
+	minimum runtime = 10
+	exit timeout = 5
+	runs = 1025
+	last exit reason = OS_REASON_CODESIGNING
+
+	spawn type = daemon (3)
+	job state = spawn failed
+
+	properties = keepalive | runatload | inferred program
+}
+`;
+
 /** An environment and arguments of several lines, which are printed as they are (a guess: no text with one was found). */
 export const lookAlike = `system/com.example.lines = {
 	active count = 0

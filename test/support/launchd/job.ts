@@ -38,6 +38,8 @@ export interface JobSettings {
    */
   backlog: number;
   handover: Handover;
+  /** What becomes of a job with an address that somebody else has: none, as most tests want it, or one without that socket. */
+  takenAddress: "refuse" | "leave out";
 }
 
 /** A job that the stand-in has loaded; made by `Launchd.load`. */
@@ -65,7 +67,7 @@ export class Job {
     this.#description = description;
     this.#settings = settings;
     this.#identity = identify(description);
-    this.#bound = bindSockets(description.sockets, settings.backlog);
+    this.#bound = bindSockets(description.sockets, settings.backlog, settings.takenAddress);
     this.sockets = this.#bound;
     this.#fds = new Map([...this.#bound].map(([name, sockets]) => [name, sockets.map(({ fd }) => fd)]));
     if (description.runAtLoad) this.#start();
@@ -116,6 +118,11 @@ export class Job {
       return `${what}; ${this.label} is ${this.state}, starts: ${this.starts}, exits: ${JSON.stringify(this.exits)}${stderr}`;
     };
     return waitFor(report, () => condition(this), timeout);
+  }
+
+  /** Starts the job now unless it runs, whatever the throttle says (launchctl(1), kickstart: "regardless of its configured launch conditions"). */
+  kickstart(): void {
+    if (this.#state.name === "waiting" || this.#state.name === "throttled") this.#start();
   }
 
   /** Starts the job if it is not running (`launchctl start`), not sooner than the throttle allows. */

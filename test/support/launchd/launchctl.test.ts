@@ -90,7 +90,7 @@ test("sends signals, and shows how a job was ended, where from, and that an agen
     type: "LaunchAgent",
   });
   expect(text).toContain("\n\tlast terminating signal = Killed: 9\n");
-  expect(readState(text)).toEqual({
+  expect(readState(text)).toMatchObject({
     ...{ path, program: "/bin/sleep", pid: null },
     ...{ lastEnd: "by the signal Killed: 9", exitTimeout: 60 },
   });
@@ -104,6 +104,52 @@ test("sends signals, and shows how a job was ended, where from, and that an agen
   await other.waitFor("its end", () => other.exits.length === 1);
   expect(await call("kill", "SIGTERM", `${domain}/other`)).toStartWith("3 ");
   expect(await call("print", `${domain}/other`)).toContain("\n\tlast terminating signal = Terminated: 15\n");
+});
+
+test("starts a job at once, whatever its throttle says, and leaves one alone that runs", async () => {
+  const path = join(folder, "job.plist");
+  await Bun.write(path, build({ Label: "job", ProgramArguments: ["/bin/sleep", "1000"], KeepAlive: true }));
+  expect(await call("kickstart", `${domain}/job`)).toStartWith("113 ");
+  expect(await call("kill", "SIGTERM", `${domain}/job`)).toStartWith("113 ");
+  const job = await launchctl.load(domain, path);
+  const first = job.pid;
+  expect(await call("kickstart", `${domain}/job`)).toBe(`37 service spawned with pid: ${first}\n`);
+  expect(job.pid).toBe(first);
+  job.kill("SIGTERM");
+  await job.waitFor("its end", () => job.exits.length === 1);
+  expect(await call("print", `${domain}/job`)).toContain("\n\tstate = spawn scheduled\n");
+  expect(await call("kickstart", `${domain}/job`)).toBe(`0 service spawned with pid: ${job.pid}\n`);
+  expect(job.starts).toBe(2);
+  expect(readState((await call("print", `${domain}/job`)).slice(2))).toMatchObject({
+    ...{ state: "running", runs: 2, keepAlive: true, spawnFailed: false, minimumRuntime: 10 },
+    exit: { kind: "signal", signal: 15, name: "Terminated" },
+  });
+});
+
+test("prints a job that could not be started, and one that is not kept running", async () => {
+  const path = join(folder, "job.plist");
+  await Bun.write(path, build({ Label: "job", ProgramArguments: ["/nowhere/server"], RunAtLoad: true }));
+  const job = await launchctl.load(domain, path);
+  await job.waitFor("its end", () => job.exits.length === 1);
+  expect(readState((await call("print", `${domain}/job`)).slice(2))).toMatchObject({
+    ...{ state: "not running", pid: null, runs: 1, keepAlive: false, spawnFailed: true },
+    exit: { kind: "status", status: 78, name: "EX_CONFIG" },
+  });
+});
+
+test("loads a job whose address somebody else has, without that socket", async () => {
+  using taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const path = join(folder, "job.plist");
+  const Sockets = {
+    Socket: [
+      { SockNodeName: "127.0.0.1", SockServiceName: taken.port },
+      { SockNodeName: "127.0.0.1", SockServiceName: 0 },
+    ],
+  };
+  await Bun.write(path, build({ Label: "job", ProgramArguments: ["/bin/sleep", "1000"], Sockets }));
+  await call("enable", `${domain}/job`);
+  expect(await call("bootstrap", domain, path)).toBe("0 ");
+  expect(launchctl.job("job")?.sockets.get("Socket")).toHaveLength(1);
 });
 
 test.skipIf(!isRoot)("runs an agent as the user of its domain (for root)", async () => {

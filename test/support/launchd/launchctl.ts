@@ -87,7 +87,7 @@ export class Launchctl implements AsyncDisposable {
     this.#root = root;
     this.bin = join(folder, "bin");
     this.#spool = join(folder, "launchctl-spool");
-    this.launchd = new Launchd({ folder, throttle, root });
+    this.launchd = new Launchd({ folder, throttle, root, takenAddress: "leave out" });
     mkdirSync(this.bin);
     mkdirSync(this.#spool);
     chmodSync(this.#spool, 0o1777);
@@ -154,7 +154,7 @@ export class Launchctl implements AsyncDisposable {
     if (!this.#domains.includes(domain)) return foreignDomain(verb, domain);
     switch (verb) {
       case "print":
-        return target === domain ? { status: 0, stdout: `${domain} = {\n}\n` } : this.#print(domain, target);
+        return target === domain ? { status: 0, stdout: `${domain} = {\n}\n` } : this.#print(target);
       case "bootout":
         return this.#bootout(target);
       case "enable":
@@ -172,17 +172,17 @@ export class Launchctl implements AsyncDisposable {
         return this.#bootstrap(domain, second);
       case "kill":
         return this.#kill(target, first);
+      case "kickstart":
+        return this.#kickstart(target);
       default:
         return { status: 64, stderr: `Unrecognized subcommand: ${verb}\n` };
     }
   }
 
-  #print(domain: string, target: string): Answer {
+  #print(target: string): Answer {
     const service = this.#services.get(target);
     if (service !== undefined) return { status: 0, stdout: printed(service) };
-    const where = domain === "system" ? "system" : `user gui: ${basename(domain)}`;
-    const stderr = `Bad request.\nCould not find service "${basename(target)}" in domain for ${where}\n`;
-    return { status: 113, stderr };
+    return { status: 113, stderr: unknownService(target) };
   }
 
   /**
@@ -201,12 +201,27 @@ export class Launchctl implements AsyncDisposable {
     return quick ? { status: 0 } : { status: 36, stderr: "Boot-out failed: 36: Operation now in progress\n" };
   }
 
-  /** launchctl(1): 3 is ESRCH, as for bootout; a guess for a job that is loaded but does not run. */
+  /** A job that does not run: 3 and these words (an uninstaller's test on a Mac whose service was stopped, U041). 113 is a guess. */
   #kill(target: string, signal: string): Answer {
     const job = this.#services.get(target)?.job;
-    if (job === undefined || job.pid === null) return { status: 3, stderr: "No process to signal.\n" };
+    if (job === undefined) return { status: 113, stderr: unknownService(target) };
+    if (job.pid === null) return { status: 3, stderr: "No process to signal.\n" };
     job.kill(signal as NodeJS.Signals);
     return { status: 0 };
+  }
+
+  /**
+   * Without -k a job that runs is left alone: 37, and its pid is printed as that of one that was started (hops, the launcher of
+   * com.grabbr.hops). 113 for one that is not loaded: the same.
+   */
+  #kickstart(target: string): Answer {
+    const service = this.#services.get(target);
+    if (service === undefined) {
+      return { status: 113, stderr: "Could not kickstart service: 113: Could not find service\n" };
+    }
+    const running = service.job.pid !== null;
+    service.job.kickstart();
+    return { status: running ? 37 : 0, stdout: `service spawned with pid: ${service.job.pid}\n` };
   }
 
   /**
@@ -241,6 +256,12 @@ export class Launchctl implements AsyncDisposable {
       return busy;
     }
   }
+}
+
+function unknownService(target: string): string {
+  const domain = dirname(target);
+  const where = domain === "system" ? "system" : `user gui: ${basename(domain)}`;
+  return `Bad request.\nCould not find service "${basename(target)}" in domain for ${where}\n`;
 }
 
 /** A user's gui domain is there while that user is logged in at the screen; 112 and 125 have both been seen (openclaw/openclaw). */

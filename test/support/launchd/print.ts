@@ -73,9 +73,21 @@ export function printed(service: Printed): string {
     ),
     "",
     "spawn type = daemon (3)",
-    `properties = ${["keepalive", "runatload", "inferred program"].join(" | ")}`,
+    // After a spawn that failed; the words are in seven public texts, such as DragShelf's issue on its login item, 2026.
+    ...(job.exits.at(-1)?.error != null ? ["job state = spawn failed"] : []),
+    "",
+    ...properties(description),
   ];
   return `${[`${domain}/${job.label} = {`, ...lines.map((line) => (line === "" ? "" : `\t${line}`)), "}"].join("\n")}\n`;
+}
+
+/**
+ * With KeepAlive a dictionary there is no `keepalive` but a block `semaphores` (an agent of macOS 26 with SuccessfulExit false, tests of
+ * com.mattstack.daemon). That a job with neither has no line at all is a guess; `inferred program` is there where Program is not.
+ */
+function properties({ keepAlive, runAtLoad }: JobDescription): string[] {
+  const words = [...(keepAlive === true ? ["keepalive"] : []), ...(runAtLoad ? ["runatload"] : []), "inferred program"];
+  return [`properties = ${words.join(" | ")}`];
 }
 
 function block(first: string, lines: string[]): string[] {

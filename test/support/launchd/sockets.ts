@@ -10,16 +10,28 @@ export type Socket =
 export type Sockets = Map<string, Socket[]>;
 
 /**
- * Binds what a job's `Sockets` says. The caller owns the result and closes it with `closeSockets`.
- * Throws, with nothing left bound, where launchd would log an error and go on without that socket.
+ * Binds what a job's `Sockets` says. The caller owns the result and closes it with `closeSockets`. Where somebody else has an
+ * address launchd loads the job all the same and says nothing (measured by an app whose record of decisions tells it, "Claude
+ * Code hooks go through a helper", 2026: status 0, and a print like that of a healthy job); that the job then has no descriptor for it is
+ * launchd-842's way (support/launchctl.c:1579) and a guess for today's. With `refuse` it throws, with nothing left bound.
  */
-export function bindSockets(description: JobDescription["sockets"], backlog: number): Sockets {
+export function bindSockets(
+  description: JobDescription["sockets"],
+  backlog: number,
+  takenAddress: "refuse" | "leave out" = "refuse",
+): Sockets {
   const sockets: Sockets = new Map();
   try {
     for (const [name, entries] of description) {
       const bound: Socket[] = [];
       sockets.set(name, bound);
-      for (const entry of entries) for (const socket of bindSocket(entry, backlog)) bound.push(socket);
+      for (const entry of entries) {
+        try {
+          for (const socket of bindSocket(entry, backlog)) bound.push(socket);
+        } catch (error) {
+          if (takenAddress === "refuse" || !String(error).includes("EADDRINUSE")) throw error;
+        }
+      }
     }
   } catch (error) {
     closeSockets(sockets);

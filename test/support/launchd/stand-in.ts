@@ -47,10 +47,11 @@ export class Launchd implements AsyncDisposable {
     handover = "launch_activate_socket",
     exitTimeout,
     root = "",
+    takenAddress = "refuse",
   }: LaunchdOptions) {
     this.#folder = folder;
     this.#root = root;
-    this.#settings = { throttle, backlog, handover, exitTimeout };
+    this.#settings = { throttle, backlog, handover, exitTimeout, takenAddress };
   }
 
   #located(path: string | null): string | null {
