@@ -41,14 +41,14 @@ export function foreign({ label, path, loaded, file }: Installed): Foreign | nul
 }
 
 /** What launchd runs: Program, else the first of ProgramArguments (launchd.plist(5)). */
-function programOf(job: Dictionary): string | undefined {
+export function programOf(job: Dictionary): string | undefined {
   const words = own(job, "ProgramArguments");
   const program = own(job, "Program") ?? (Array.isArray(words) ? words[0] : undefined);
   return typeof program === "string" ? program : undefined;
 }
 
 /** By its name, or that of what it is a link to; or it is this very program under another name. */
-function isOurs(program: string | undefined): boolean {
+export function isOurs(program: string | undefined): boolean {
   if (program === undefined) return false;
   const real = resolved(program);
   const names = [program, real].map((path) => basename(path));
