@@ -28,10 +28,12 @@ const darwin = target?.startsWith("bun-darwin") ?? process.platform === "darwin"
 const forTests = values["launchd-library"] !== undefined;
 const library = values["launchd-library"] ?? (darwin ? "/usr/lib/libSystem.B.dylib" : "");
 
-/** As source text. In the tests' program alone launchctl and the folders of services are others, found when it runs. */
+/** As source text. In the tests' program alone a Mac's tools and the folders of services are others, found when it runs. */
 const constants = {
   LAUNCHD_LIBRARY: JSON.stringify(library),
   LAUNCHCTL: JSON.stringify(forTests ? "launchctl" : "/bin/launchctl"),
+  LSOF: JSON.stringify(forTests ? "lsof" : "/usr/sbin/lsof"),
+  SFLTOOL: JSON.stringify(forTests ? "sfltool" : "/usr/bin/sfltool"),
   INSTALL_ROOT: forTests ? "process.env.TEST_INSTALL_ROOT" : JSON.stringify(""),
 };
 

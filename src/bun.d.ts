@@ -6,6 +6,9 @@ declare global {
   const LAUNCHD_LIBRARY: string;
   /** Set by scripts/build.ts: the launchctl that services are installed with. */
   const LAUNCHCTL: string;
+  /** Set by scripts/build.ts: the lsof and the sfltool that say why a service does not work. */
+  const LSOF: string;
+  const SFLTOOL: string;
   /** Set by scripts/build.ts: what stands before /Library/LaunchDaemons; empty but for the tests. */
   const INSTALL_ROOT: string;
 }

@@ -2,16 +2,18 @@ import { UserError } from "../errors.ts";
 import type { Flags } from "../settings/options.ts";
 import { describeService, parseLabel, type ServiceDescription } from "./description.ts";
 import { type ServiceFlagName, type ServiceFlags, serviceFlags } from "./flags.ts";
+import type { LifecycleCommand } from "./lifecycle/lifecycle.ts";
 
-/** What a command line asks for that concerns property lists. */
+/** What a command line asks for that concerns services and their property lists. */
 export type ServiceCommand =
   | { kind: "print-plist"; service: ServiceDescription }
   | { kind: "check-plist"; files: string[]; json: boolean; portable: boolean }
   | { kind: "install"; source: { file: string } | { service: ServiceDescription }; replace: boolean; dryRun: boolean }
-  | { kind: "uninstall"; label: string; dryRun: boolean };
+  | { kind: "uninstall"; label: string; dryRun: boolean }
+  | LifecycleCommand;
 
 /** The flags that make a command; the others say how. */
-const verbs = ["printPlist", "checkPlist", "install", "uninstall"] as const;
+const verbs = ["printPlist", "checkPlist", "install", "uninstall", "stop", "start", "restart"] as const;
 
 /** The flags that describe a service, as settings and a program do. */
 const describing: ServiceFlagName[] = [
@@ -76,6 +78,15 @@ export function readServiceCommand(flags: ServiceFlags & Flags, rest: string[]):
       refuseOthers(given, [verb, "dryRun"]);
       refuseDescription(verb, flags, rest);
       return { kind: "uninstall", label: parseLabel(subject), dryRun };
+    case "stop":
+      refuseOthers(given, [verb, "idle"]);
+      refuseDescription(verb, flags, rest);
+      return { kind: "stop", label: parseLabel(subject), idle: flags.idle !== undefined };
+    case "start":
+    case "restart":
+      refuseOthers(given, [verb]);
+      refuseDescription(verb, flags, rest);
+      return { kind: verb, label: parseLabel(subject) };
   }
 }
 

@@ -22,6 +22,21 @@ export const serviceFlags = {
     value: "label",
     help: "Stop a service that runs launch_socket_server and remove its property list. Any other is left alone.",
   },
+  stop: {
+    flag: "stop",
+    value: "label",
+    help: "Stop a service that runs launch_socket_server and close its port, until --start or the next login or start of the Mac.",
+  },
+  start: { flag: "start", value: "label", help: "Enable and load it again, and wait until it runs." },
+  restart: {
+    flag: "restart",
+    value: "label",
+    help: "End its process in order and start it again; new clients wait meanwhile, and none is lost.",
+  },
+  idle: {
+    flag: "idle",
+    help: "For --stop: end only the process of a service that starts on demand. Its port stays open, and the next connection starts it.",
+  },
   port: {
     flag: "port",
     value: "[name=]port",

@@ -5,6 +5,7 @@ import type { ServiceCommand } from "./command.ts";
 import { domainOf, launchctlOf } from "./install/domain.ts";
 import { uninstall } from "./install/uninstall.ts";
 import { installService } from "./install-service.ts";
+import { changeService } from "./lifecycle/lifecycle.ts";
 import { printPlist } from "./print-plist.ts";
 
 /** Runs one of the service commands. Returns the exit code. Throws a UserError. */
@@ -24,6 +25,11 @@ export async function runService(command: ServiceCommand, caller: Caller, output
     case "uninstall":
       refuseWithoutLaunchd(`cannot uninstall ${command.label}`, command, caller);
       return runUninstall(command, caller, output);
+    case "stop":
+    case "start":
+    case "restart":
+      await changeService(command, caller, output.print);
+      return 0;
   }
 }
 

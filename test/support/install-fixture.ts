@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { quietHost } from "./launchd/fixture.ts";
 import { Launchctl, type LaunchctlOptions } from "./launchd/launchctl.ts";
+import { placeLsof } from "./launchd/lsof.ts";
 import { programUnderTest } from "./program-under-test.ts";
 import { Stage } from "./stage.ts";
 
@@ -69,6 +70,7 @@ export class InstallFixture {
   start(options: Partial<LaunchctlOptions> = {}): void {
     const root = isMac ? { root: this.folder } : {};
     this.launchctl = new Launchctl({ folder: this.folder, domains: ["system"], ...root, ...options });
+    placeLsof(isMac ? join(this.folder, "usr/sbin/lsof") : join(this.launchctl.bin, "lsof"));
   }
 
   get daemons(): string {

@@ -34,8 +34,12 @@ export function plistPath(label: string, domain: Domain): string {
 }
 
 /** Looks at what is there, changing nothing; without launchctl (null) at the disk alone. Throws a UserError where launchd or the folder cannot be asked. */
-export async function lookAt(label: string, domain: Domain, launchctl: Launchctl | null): Promise<Installed> {
-  const path = plistPath(label, domain);
+export async function lookAt(
+  label: string,
+  domain: Domain,
+  launchctl: Launchctl | null,
+  path = plistPath(label, domain),
+): Promise<Installed> {
   if (launchctl === null) return { label, path, loaded: null, file: readFile(path), disabled: false };
   const loaded = await launchctl.print(label);
   return { label, path, loaded, file: readFile(path), disabled: await launchctl.isDisabled(label) };
@@ -50,9 +54,12 @@ export function isUnchanged(path: string, then: Stats | undefined): boolean {
 
 /** How long the service may take to end: what its ExitTimeOut allows, and a while for launchd; milliseconds. */
 export function stopPatience(loaded: ServiceState | null, job: Dictionary | null): number {
-  const seconds = loaded?.exitTimeout ?? (job && exitTimeoutOf(job)) ?? defaultExitTimeout;
-  // 0 is "never"; ten minutes are a guess at what a person waits for.
-  return ((seconds === 0 ? 600 : seconds) + 10) * 1000;
+  return (exitTimeout(loaded, job) + 10) * 1000;
+}
+
+/** The seconds that its ExitTimeOut allows. 0 is "never"; ten minutes are a guess at what a person waits for. */
+export function exitTimeout(loaded: ServiceState | null, job: Dictionary | null): number {
+  return (loaded?.exitTimeout ?? (job && exitTimeoutOf(job)) ?? defaultExitTimeout) || 600;
 }
 
 function readFile(path: string): PlistOnDisk | null {

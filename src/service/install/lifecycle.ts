@@ -94,7 +94,11 @@ export async function waitUntilUp(
 }
 
 /** Asks until it is so; false once `patience` milliseconds are over. Throws when aborted. */
-async function until(patience: number, condition: () => Promise<boolean>, signal?: AbortSignal): Promise<boolean> {
+export async function until(
+  patience: number,
+  condition: () => Promise<boolean>,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const deadline = performance.now() + patience;
   for (;;) {
     if (signal?.aborted) throw new UserError("it was interrupted");

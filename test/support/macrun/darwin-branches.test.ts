@@ -19,7 +19,7 @@ const rows: Row[] = [...table.matchAll(/^\| (\S+) \| (?:`(.*)`|all of it) \| (.+
 const asking = new RegExp(
   [
     String.raw`process\.platform|os\.platform|\b(platform|system) [!=]==|= platform\b|\[platform\]|, platform\b(?!:)|\bdarwin \?|= darwin\b|\(darwin\)`,
-    String.raw`\blinux(\?\.|\.| ===)|\bmacos\?\.|startsWith\("(bun-)?darwin|\bhasLaunchd\b|\bLAUNCHD_LIBRARY\b|\bLAUNCHCTL\b`,
+    String.raw`\blinux(\?\.|\.| ===)|\bmacos\?\.|startsWith\("(bun-)?darwin|\bhasLaunchd\b|\bLAUNCHD_LIBRARY\b|\b(LAUNCHCTL|LSOF|SFLTOOL)\b`,
     String.raw`\bINSTALL_ROOT\b|\buname\b|\bDarwin\b|\bdscl\b|\bsw_vers\b`,
   ].join("|"),
 );

@@ -1,5 +1,5 @@
 /*
- * Where a Mac's paths lie here. With MACRUN_ROOT set, launchctl and the folders that only a Mac has are looked for
+ * Where a Mac's paths lie here. With MACRUN_ROOT set, the tools and folders that only a Mac has are looked for
  * below that folder, so that a test brings its own.
  */
 #include "macrun.h"
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 static bool is_of_a_mac(const char *path) {
-  static const char *const names[] = {"/Library", "/bin/launchctl"};
+  static const char *const names[] = {"/Library", "/bin/launchctl", "/usr/sbin/lsof", "/usr/bin/sfltool"};
   for (size_t i = 0; i < LENGTH(names); i++) {
     size_t length = strlen(names[i]);
     if (strncmp(path, names[i], length) == 0 && (path[length] == '\0' || path[length] == '/')) return true;

@@ -1,0 +1,32 @@
+import { UserError } from "../../errors.ts";
+import { exitTimeout } from "../install/installed.ts";
+import { beginRun, endRun, waitUntilSteady } from "./run.ts";
+import { waiting } from "./stop.ts";
+import type { Target } from "./target.ts";
+
+/**
+ * Ends a service's process in order and starts it again, while launchd keeps its sockets: clients wait in their queue, and none is
+ * lost. So never by bootout, which closes them, nor by kickstart -k, which sends SIGKILL. One that does not run is started. Prints
+ * what it waits for and what came of it. Throws a UserError.
+ */
+export async function restart(target: Target, print: (text: string) => void): Promise<void> {
+  const { label, loaded, file } = target;
+  const refuse = (why: string): never => {
+    throw new UserError(`cannot restart ${label}: ${why}`);
+  };
+  if (loaded === null) return refuse("launchd has not loaded it; --start does that");
+  try {
+    let before = loaded;
+    if (loaded.pid !== null) {
+      const seconds = exitTimeout(loaded, file?.job ?? null);
+      print(`${waiting(label, loaded.pid, seconds)}; new clients wait in its queue`);
+      before = (await endRun(target, loaded.pid, seconds)) ?? refuse("launchd has dropped it");
+    }
+    await beginRun(target);
+    print(`waiting for ${label} to run`);
+    print(`${label} runs again (pid ${await waitUntilSteady(target, before.runs)})`);
+  } catch (error) {
+    if (!(error instanceof UserError) || error.message.startsWith("cannot restart")) throw error;
+    refuse(`${error.message}; --status ${label} looks for the reason`);
+  }
+}

@@ -1,0 +1,45 @@
+import { UserError } from "../../errors.ts";
+import type { Domain } from "../install/domain.ts";
+import { type Installed, lookAt } from "../install/installed.ts";
+import type { Launchctl } from "../install/launchctl.ts";
+import { foreign } from "../install/ownership.ts";
+import { servicesIn } from "../launchd/services.ts";
+
+/** A service of ours, as launchd and the disk have it. */
+export interface Target extends Installed {
+  domain: Domain;
+  launchctl: Launchctl;
+}
+
+/** Where a caller looks for services, and what asks launchd for each domain. */
+export interface Reach {
+  uid: number;
+  domains: Domain[];
+  launchctlOf(domain: Domain): Launchctl;
+}
+
+/**
+ * Finds the service that a command is to change: among the daemons for root, the user's agents for others. Throws a UserError for
+ * one that is not there, is somebody else's, or is not the caller's to change; `verb` completes "cannot …".
+ */
+export async function findTarget(verb: string, label: string, reach: Reach): Promise<Target> {
+  const refuse = (why: string): never => {
+    throw new UserError(`cannot ${verb} ${label}: ${why}`);
+  };
+  const kind = reach.uid === 0 ? "daemon" : "agent";
+  const mine = reach.domains.filter((domain) => domain.kind === kind);
+  const known = servicesIn(mine).find((service) => service.label === label);
+  const domain = known?.domain ?? mine[0] ?? refuse("there is no domain of launchd for this user");
+  const launchctl = reach.launchctlOf(domain);
+  const found = await lookAt(label, domain, launchctl, known?.path);
+  if (found.loaded === null && found.file === null) {
+    const others = reach.domains.filter((domain) => domain.kind !== kind);
+    const elsewhere = servicesIn(others).find((service) => service.label === label);
+    if (elsewhere === undefined) refuse("there is no such service; --status lists those of this program");
+    else if (kind === "agent") refuse(`it is a daemon, which is root's: sudo launch_socket_server --${verb} ${label}`);
+    else refuse("it is an agent, which is its user's: say it without sudo");
+  }
+  const theirs = foreign(found);
+  if (theirs !== null) refuse(`${theirs.why}; it is left alone`);
+  return { ...found, domain, launchctl };
+}
