@@ -99,14 +99,20 @@ export class Launchctl {
     return this.run("kickstart", `${this.domain}/${label}`);
   }
 
-  /**
-   * Whether somebody has disabled the label. launchd remembers it whether or not there is a service, and prints a line
-   * `"LABEL" => disabled` (true before macOS 13). False where it does not say.
-   */
+  /** Whether somebody has disabled the label. False where launchd does not say. */
   async isDisabled(label: string): Promise<boolean> {
+    return (await this.disabledLabels()).has(label);
+  }
+
+  /**
+   * The labels that somebody has disabled; none where launchd does not say. It remembers them whether or not there is a service, and
+   * prints a line `"LABEL" => disabled` for each (true before macOS 13), and others for what was enabled.
+   */
+  async disabledLabels(): Promise<Set<string>> {
     const { status, text } = await this.run("print-disabled", this.domain);
-    const line = text.split("\n").find((line) => line.trim().startsWith(`"${label}" => `));
-    return status === 0 && line !== undefined && /(disabled|true)$/.test(line);
+    if (status !== 0) return new Set();
+    const lines = text.split("\n").map((line) => line.match(/^\s*"(.*)" => (disabled|true)$/)?.[1] ?? []);
+    return new Set(lines.flat());
   }
 
   private async run(...args: string[]): Promise<Outcome> {

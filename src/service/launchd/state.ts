@@ -38,7 +38,7 @@ export function stateOf(loaded: ServiceState | null, disabled: boolean, uptime: 
 }
 
 /** Whether a run ended other than asked for; SIGTERM is how everybody asks. */
-function hasFailed(exit: Exit): boolean {
+export function hasFailed(exit: Exit): boolean {
   switch (exit.kind) {
     case "status":
       return exit.status !== 0;

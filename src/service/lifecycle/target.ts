@@ -4,18 +4,12 @@ import { type Installed, lookAt } from "../install/installed.ts";
 import type { Launchctl } from "../install/launchctl.ts";
 import { foreign } from "../install/ownership.ts";
 import { servicesIn } from "../launchd/services.ts";
+import type { Reach } from "../launchd/survey.ts";
 
 /** A service of ours, as launchd and the disk have it. */
 export interface Target extends Installed {
   domain: Domain;
   launchctl: Launchctl;
-}
-
-/** Where a caller looks for services, and what asks launchd for each domain. */
-export interface Reach {
-  uid: number;
-  domains: Domain[];
-  launchctlOf(domain: Domain): Launchctl;
 }
 
 /**

@@ -1,0 +1,127 @@
+import { formatAddress } from "../../address.ts";
+import { protectedFolder } from "../../system/privacy.ts";
+import { own } from "../check/inspection.ts";
+import { explainEnd } from "../launchd/last-end.ts";
+import { exitStatusOf } from "../launchd/state.ts";
+import type { Dictionary } from "../plist/value.ts";
+import { isSwitchedOff } from "./background-items.ts";
+import { isDiskFull } from "./disk.ts";
+import type { Facts } from "./facts.ts";
+import { findListeners, holderOf } from "./listeners.ts";
+import { lastFailure, readTail } from "./log-tail.ts";
+
+/** Who asks, and with which programs. */
+export interface Asker {
+  uid: number;
+  lsof: string;
+  sfltool: string;
+}
+
+/** What was looked for and found. */
+export interface Diagnosis {
+  /** Each a sentence without its full stop: what keeps the service from its work, and what to do. The likeliest first. */
+  causes: string[];
+  /** Whether it does its work: a service that waits for connections to a port that another server has does not. */
+  works: boolean;
+}
+
+/** Looks for what keeps a service from its work. What cannot be known is left out. */
+export async function diagnose(facts: Facts, asker: Asker): Promise<Diagnosis> {
+  const healthy = facts.state !== null && exitStatusOf(facts.state) === 0;
+  const [held, full, off] = await Promise.all([
+    findHolders(facts, asker),
+    describeDisk(facts),
+    switchedOff(facts, asker),
+  ]);
+  const causes = [
+    ...(facts.problem === null ? [] : [facts.problem]),
+    ...off,
+    ...held,
+    ...(facts.job === null
+      ? [`its property list ${facts.path} is gone or cannot be read, so that it is not loaded again`]
+      : []),
+    ...(healthy ? [] : errorsOf(facts)),
+    ...full,
+    ...(facts.state === "keeps failing" ? explainFailure(facts) : []),
+    ...(facts.state === "not loaded" && off.length === 0 ? ["launchd has not loaded it; --start does that"] : []),
+  ];
+  const works = healthy && held.length === 0;
+  if (!works && asker.uid !== 0 && held.length === 0 && hasPort(facts)) {
+    causes.push(
+      `whether another user's program holds its port only root can see: sudo launch_socket_server --status ${facts.label}`,
+    );
+  }
+  return { causes, works };
+}
+
+async function switchedOff(facts: Facts, { uid, sfltool }: Asker): Promise<string[]> {
+  if (facts.problem !== null) return [];
+  if (facts.disabled) {
+    return [
+      facts.loaded === null
+        ? "somebody has disabled it (launchctl disable); --start enables and starts it"
+        : "somebody has disabled it (launchctl disable), so that it is not loaded again; --start enables it",
+    ];
+  }
+  if (facts.loaded !== null || uid !== 0 || !(await isSwitchedOff(facts.path, sfltool))) return [];
+  return [
+    "it is switched off in System Settings, General, Login Items & Extensions, Allow in the Background; switch it on there, then --start",
+  ];
+}
+
+function errorsOf({ findings, job }: Facts): string[] {
+  const errors = findings
+    .filter(({ severity }) => severity === "error")
+    .map(({ key, why, fix }) => `${key}: ${why}; ${fix}`);
+  return [...errors, ...(job === null ? [] : closedFolders(job))];
+}
+
+/** TCC (system/privacy.ts): what lies there cannot be opened, whatever its permissions say. */
+function closedFolders(job: Dictionary): string[] {
+  const words = own(job, "ProgramArguments");
+  const paths = [
+    ...["Program", "WorkingDirectory", "StandardOutPath", "StandardErrorPath"].map((key) => own(job, key)),
+    ...(Array.isArray(words) ? words : []),
+  ];
+  const folders = paths.flatMap((path) => (typeof path === "string" ? (protectedFolder(path) ?? []) : []));
+  return [...new Set(folders)].map(
+    (folder) =>
+      `macOS keeps background jobs out of ${folder} (EPERM); move what it uses elsewhere, or give it Full Disk Access`,
+  );
+}
+
+async function findHolders({ addresses, loaded }: Facts, { lsof }: Asker): Promise<string[]> {
+  if (!addresses.some(({ kind }) => kind === "tcp")) return [];
+  const listeners = await findListeners(lsof);
+  return addresses.flatMap((address) => {
+    const holder = listeners && holderOf(address, listeners, loaded?.pid ?? null);
+    if (holder === null) return [];
+    const { command, pid } = holder;
+    return [
+      `${formatAddress(address)} is held by ${command} (pid ${pid}), so that launchd cannot serve it; stop that, then --stop and --start this`,
+    ];
+  });
+}
+
+const hasPort = ({ addresses }: Facts) => addresses.some(({ kind }) => kind === "tcp");
+
+async function describeDisk({ log }: Facts): Promise<string[]> {
+  if (log === null || !(await isDiskFull(log))) return [];
+  return [`the disk of its log ${log} is full, so that what it says is lost; make room`];
+}
+
+/** launchd's word for how it ended, and what its log says last. */
+function explainFailure({ loaded, log }: Facts): string[] {
+  const end = loaded && explainEnd(loaded.exit);
+  const tail = log === null ? null : readTail(log, 200);
+  const said = tail !== null && "lines" in tail ? lastFailure(tail.lines) : null;
+  if (end === null) return said === null ? [] : [said];
+  const again = loaded?.runs == null ? "" : `, in ${loaded.runs} ${loaded.runs === 1 ? "run" : "runs"}`;
+  return [`${said === null ? end : `${said} (${end})`}${again}`];
+}
+
+/** What to do where an older program still runs after an upgrade; null where both are the same, or one is not known. */
+export function describeVersions(running: string | null, installed: string | null): string | null {
+  if (running === null || installed === null || running === installed) return null;
+  return `runs ${running}, installed is ${installed}: --restart`;
+}

@@ -1,0 +1,55 @@
+import { UserError } from "../../errors.ts";
+import type { Domain } from "../install/domain.ts";
+import type { Launchctl, ServiceState } from "../install/launchctl.ts";
+import { type Service, servicesIn } from "./services.ts";
+import { hasFailed, type State, stateOf } from "./state.ts";
+import { uptimeOf } from "./uptime.ts";
+
+/** Where a caller looks for services, and what asks launchd for each domain. */
+export interface Reach {
+  uid: number;
+  domains: Domain[];
+  launchctlOf(domain: Domain): Launchctl;
+}
+
+/** What launchd says of a service. */
+export interface Standing {
+  loaded: ServiceState | null;
+  disabled: boolean;
+  /** Null where launchd cannot be asked, for this reason. */
+  state: State | null;
+  problem: string | null;
+}
+
+/** Every service that runs this program, and how it stands with launchd: one call of launchctl for each, and one for each domain. */
+export async function survey({ domains, launchctlOf }: Reach): Promise<(Service & Standing)[]> {
+  const disabled = new Map<string, Promise<Set<string>>>();
+  return Promise.all(
+    servicesIn(domains).map(async (service) => {
+      const { label, domain } = service;
+      const launchctl = launchctlOf(domain);
+      const labels = disabled.get(domain.name) ?? launchctl.disabledLabels();
+      disabled.set(domain.name, labels);
+      return { ...service, ...(await standingOf(label, launchctl, labels)) };
+    }),
+  );
+}
+
+/** How a label stands with launchd. */
+export async function standingOf(
+  label: string,
+  launchctl: Launchctl,
+  labels: Promise<Set<string>> = launchctl.disabledLabels(),
+): Promise<Standing> {
+  try {
+    const loaded = await launchctl.print(label);
+    const disabled = (await labels).has(label);
+    const crashed = loaded?.exit != null && hasFailed(loaded.exit);
+    const uptime = crashed && loaded.pid !== null ? await uptimeOf(loaded.pid) : null;
+    return { loaded, disabled, state: stateOf(loaded, disabled, uptime), problem: null };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    await labels.catch(() => {});
+    return { loaded: null, disabled: false, state: null, problem: error.message };
+  }
+}
