@@ -9,7 +9,7 @@ function __launch_socket_server_program
             case --
                 set -e words[1]
                 break
-            case --socket-name --tcp-address --socket-path --route --proxy-protocol --connect-timeout --stop-timeout --drain-timeout --max-connections --tcp-keepalive --idle-timeout --exit-idle-time --listen --log-level --print-plist --check-plist --install --uninstall --port --address --listen-path --listen-mode --user --group --log --env
+            case --socket-name --tcp-address --socket-path --route --proxy-protocol --connect-timeout --stop-timeout --drain-timeout --max-connections --tcp-keepalive --idle-timeout --exit-idle-time --listen --log-level --print-plist --check-plist --install --uninstall --stop --start --restart --port --address --listen-path --listen-mode --user --group --log --env
                 set -e words[1]
                 set -q words[1]; and set -e words[1]
             case '-?*'
@@ -72,6 +72,10 @@ complete -c launch_socket_server -n __launch_socket_server_expects_flag -l print
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l check-plist -x -a '(__fish_complete_path (commandline -ct))' -d 'List what launchd or this program would reject or misread in a property list, or several; - is standard input'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l install -x -a '(__launch_socket_server_labels) (__fish_complete_path (commandline -ct))' -d 'Check, install and start a service: LABEL with the flags of --print-plist, or a file (a path with / or .plist)'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l uninstall -x -a '(__launch_socket_server_labels)' -d 'Stop a service that runs launch_socket_server and remove its property list'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l stop -x -a '(__launch_socket_server_labels)' -d 'Stop a service that runs launch_socket_server and close its port, until --start or the next login or start of the Mac'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l start -x -a '(__launch_socket_server_labels)' -d 'Enable and load it again, and wait until it runs'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l restart -x -a '(__launch_socket_server_labels)' -d 'End its process in order and start it again; new clients wait meanwhile, and none is lost'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l idle -d 'For --stop: end only the process of a service that starts on demand'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l port -x -d 'For --print-plist and --install: the port to serve'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l address -x -d 'The address to serve them on; 0.0.0.0 for the whole network'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l listen-path -x -a '(__fish_complete_path (commandline -ct))' -d 'Serve a Unix socket at this path, in place of port 80 or beside the ports given'
