@@ -2,7 +2,7 @@
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build } from "plist";
-import { readState, type ServiceState } from "../../src/service/install/launchctl.ts";
+import { readState, type ServiceState } from "../../src/service/launchd/launchctl.ts";
 import { freePort } from "../../test/support/ports.ts";
 import { BlockingSocket } from "./blocking-socket.ts";
 

@@ -4,7 +4,7 @@ import type { Caller, Output } from "./caller/caller.ts";
 import { checkPlist, type Finding, kindOf } from "./check/check.ts";
 import { count, inJson, report } from "./check/report.ts";
 import type { ServiceCommand } from "./command.ts";
-import { machine } from "./install/domain.ts";
+import { machine } from "./launchd/domain.ts";
 import { explainUnreadable, readPlistFile } from "./plist/file.ts";
 
 /** Checks each file, whatever is wrong with the others. Returns the worst exit code: 2 for one that cannot be read, 1 for errors. */

@@ -4,9 +4,9 @@ import { takeFromCaller } from "./caller/taken.ts";
 import { checkPlist } from "./check/check.ts";
 import { count, findingLines, plural } from "./check/report.ts";
 import type { ServiceDescription } from "./description.ts";
-import { daemonLogs, machine } from "./install/domain.ts";
 import { logCommand } from "./install/log-file.ts";
 import { jobOf, ownPath } from "./job.ts";
+import { daemonLogs, machine } from "./launchd/domain.ts";
 import { writePlist } from "./plist/write.ts";
 
 /** Prints a service's property list, unless the checks find errors; what was taken from the caller and what may surprise is told. */

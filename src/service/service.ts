@@ -2,9 +2,9 @@ import { UserError } from "../errors.ts";
 import type { Caller, Output } from "./caller/caller.ts";
 import { checkPlists } from "./check-plists.ts";
 import type { ServiceCommand } from "./command.ts";
-import { domainOf, launchctlOf } from "./install/domain.ts";
 import { uninstall } from "./install/uninstall.ts";
 import { installService } from "./install-service.ts";
+import { domainOf, launchctlOf } from "./launchd/domain.ts";
 import { changeService } from "./lifecycle/lifecycle.ts";
 import { printPlist } from "./print-plist.ts";
 

@@ -3,8 +3,8 @@ import type { Address } from "../../address.ts";
 import type { Settings } from "../../settings/options.ts";
 import { checkPlist, type Finding } from "../check/check.ts";
 import type { Machine } from "../check/machine.ts";
-import type { Domain } from "../install/domain.ts";
-import { contactsOf } from "../install/probe.ts";
+import { boundAddresses } from "../launchd/contacts.ts";
+import type { Domain } from "../launchd/domain.ts";
 import type { Standing } from "../launchd/survey.ts";
 import { readPlistFile } from "../plist/file.ts";
 import type { Dictionary } from "../plist/value.ts";
@@ -37,6 +37,6 @@ export async function gatherFacts(
     return { ...base, job: null, settings: null, findings: [], addresses: [], log: null };
   }
   const { job, settings, findings } = await checkPlist({ path, ...opened, kind }, machine);
-  const addresses = job === null || settings === null ? [] : contactsOf(job, settings);
+  const addresses = job === null || settings === null ? [] : boundAddresses(job, settings);
   return { ...base, job, settings, findings, addresses, log: job && logOf(job) };
 }

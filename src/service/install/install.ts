@@ -4,16 +4,18 @@ import { UserError } from "../../errors.ts";
 import type { Settings } from "../../settings/options.ts";
 import { own } from "../check/inspection.ts";
 import type { Account } from "../check/machine.ts";
+import { contactsOf, takesRoot } from "../launchd/contacts.ts";
+import type { Domain } from "../launchd/domain.ts";
+import { type Installed, isUnchanged, lookAt, stopPatience } from "../launchd/installed.ts";
+import type { Launchctl } from "../launchd/launchctl.ts";
+import { startService, stopService } from "../launchd/loading.ts";
+import { type Foreign, foreign } from "../launchd/ownership.ts";
 import type { Dictionary } from "../plist/value.ts";
-import type { Domain } from "./domain.ts";
-import { type Installed, isUnchanged, lookAt, stopPatience } from "./installed.ts";
 import { type KeptFile, keepFile, replacedName } from "./kept-file.ts";
-import type { Launchctl } from "./launchctl.ts";
-import { startService, stopService, waitUntilUp } from "./lifecycle.ts";
 import { makeLog } from "./log-file.ts";
-import { type Foreign, foreign } from "./ownership.ts";
-import { contactsOf, type Sight, takesRoot } from "./probe.ts";
+import type { Sight } from "./probe.ts";
 import { type StagedFile, stageFile } from "./staged-file.ts";
+import { waitUntilUp } from "./up.ts";
 
 /** A service that has passed the checks: exactly these bytes are installed. */
 export interface Installable {

@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { reasonOf, UserError } from "../../errors.ts";
-import { isUnchanged } from "./installed.ts";
+import { isUnchanged } from "../launchd/installed.ts";
 
 /** What lay at a path, held under a second name beside it while something else may take the first. */
 export interface KeptFile {

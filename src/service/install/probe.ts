@@ -1,12 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { type Address, parsePort } from "../../address.ts";
-import { defaultSocketNames, type Settings } from "../../settings/options.ts";
-import { socketNamesOf } from "../../settings/routes.ts";
-import { own } from "../check/inspection.ts";
-import { type Dictionary, isDictionary } from "../plist/value.ts";
-
-/** Where a client can reach a service. */
-export type Contact = Address;
+import type { Contact } from "../launchd/contacts.ts";
 
 /** What a client saw of a service: it sends nothing, so that a server which says nothing first only holds the connection. */
 export type Sight = { contact: Contact; state: "answered" | "open" | "closed" };
@@ -69,38 +62,4 @@ export class Probe implements Disposable {
       if (!this.connected) this.#retry = setTimeout(() => this.#try(), 100);
     });
   }
-}
-
-/** All that a client can connect to, in the order of the plist; the sockets that the program is asked for. */
-export function contactsOf(job: Dictionary, settings: Settings): Contact[] {
-  return entriesOf(job, settings).flatMap(contactOf);
-}
-
-/** Whether launchd has to bind a port under 1024 on a single address, which takes root (xnu, in_pcb.c): the wildcard one does not. */
-export function takesRoot(job: Dictionary, settings: Settings): boolean {
-  return entriesOf(job, settings).some((entry) => {
-    const { SockNodeName } = entry;
-    const isWildcard = typeof SockNodeName !== "string" || ["", "::", "0.0.0.0"].includes(SockNodeName);
-    return !isWildcard && contactOf(entry).some((contact) => contact.kind === "tcp" && contact.port < 1024);
-  });
-}
-
-function entriesOf(job: Dictionary, settings: Settings): Dictionary[] {
-  const sockets = own(job, "Sockets");
-  if (!isDictionary(sockets)) return [];
-  const names = socketNamesOf(settings) ?? [defaultSocketNames.find((name) => own(sockets, name) !== undefined) ?? ""];
-  return names.flatMap((name) => own(sockets, name) ?? []).filter(isDictionary);
-}
-
-function contactOf(entry: Dictionary): Contact[] {
-  const { SockPathName, SockNodeName, SockServiceName, SockFamily, SockType, SockProtocol } = entry;
-  const isDatagram =
-    /^dgram$/i.test(String(SockType)) || (SockType === undefined && /^udp$/i.test(String(SockProtocol)));
-  if (isDatagram) return [];
-  if (typeof SockPathName === "string") return [{ kind: "unix", path: SockPathName }];
-  if (SockServiceName === undefined) return [];
-  const node = typeof SockNodeName === "string" ? SockNodeName : "";
-  const loopback = /^ipv6/i.test(String(SockFamily)) || node === "::" ? "::1" : "127.0.0.1";
-  const isWildcard = node === "" || node === "::" || node === "0.0.0.0";
-  return [{ kind: "tcp", host: isWildcard ? loopback : node, port: parsePort(String(SockServiceName)) }];
 }

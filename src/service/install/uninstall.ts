@@ -2,13 +2,13 @@ import { rmSync } from "node:fs";
 import { UserError } from "../../errors.ts";
 import { stat } from "../check/access.ts";
 import { own } from "../check/inspection.ts";
+import type { Domain } from "../launchd/domain.ts";
+import { isUnchanged, lookAt, stopPatience } from "../launchd/installed.ts";
+import type { Launchctl } from "../launchd/launchctl.ts";
+import { stopService } from "../launchd/loading.ts";
+import { foreign } from "../launchd/ownership.ts";
 import type { Dictionary } from "../plist/value.ts";
-import type { Domain } from "./domain.ts";
-import { isUnchanged, lookAt, stopPatience } from "./installed.ts";
 import { replacedFiles } from "./kept-file.ts";
-import type { Launchctl } from "./launchctl.ts";
-import { stopService } from "./lifecycle.ts";
-import { foreign } from "./ownership.ts";
 
 /** What an uninstallation does. */
 export interface Uninstallation {

@@ -2,15 +2,15 @@ import { type Address, formatAddress } from "../../address.ts";
 import { Inspection } from "../check/inspection.ts";
 import { thisMachine } from "../check/machine.ts";
 import { checkSettings } from "../check/settings.ts";
-import { contactsOf } from "../install/probe.ts";
 import type { Dictionary } from "../plist/value.ts";
+import { boundAddresses } from "./contacts.ts";
 
-/** Where clients reach the service of a property list; none where its settings cannot be read. */
+/** What launchd binds for the service of a property list; none where its settings cannot be read. */
 export function addressesOf(job: Dictionary | null): Address[] {
   if (job === null) return [];
   const inspection = new Inspection(job, "daemon", thisMachine, true);
   checkSettings(inspection);
-  return inspection.settings === null ? [] : contactsOf(job, inspection.settings);
+  return inspection.settings === null ? [] : boundAddresses(job, inspection.settings);
 }
 
 /** The same for a sentence that goes on with "is" or "are": `127.0.0.1:80 is`. */

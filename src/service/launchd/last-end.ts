@@ -1,4 +1,4 @@
-import type { Exit } from "../install/launchctl.ts";
+import type { Exit } from "./launchctl.ts";
 
 /** How a service's last run ended, in a few words. */
 export function endInWords(exit: Exit | null): string {

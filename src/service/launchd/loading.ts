@@ -1,7 +1,5 @@
-import { formatAddress } from "../../address.ts";
 import { UserError } from "../../errors.ts";
 import { EALREADY, EINPROGRESS, EIO, ESRCH, type Launchctl } from "./launchctl.ts";
-import { type Contact, Probes, type Sight } from "./probe.ts";
 import { explainRefusal } from "./refusal.ts";
 
 /** How often launchd is asked, in milliseconds. */
@@ -11,13 +9,6 @@ const interval = 100;
  * (tuist/tuist#10143, nteract/nteract#1187); the rest is a margin.
  */
 const bootstrapPatience = 15_000;
-/** A guess: longer than most servers take to start, and than the throttle of 10 s. */
-const upPatience = 15_000;
-/**
- * A server that runs for so long after its first connection is up: a guess, and longer than the time after which the log says that the
- * program does not listen yet (a second, proxy/outage.ts).
- */
-const steadyTime = 2_000;
 
 /**
  * Stops a service and waits until launchd has forgotten it, for `patience` milliseconds. A service that is not there
@@ -58,39 +49,6 @@ export async function startService(
   );
   if (outcome.status === 0) return;
   throw new UserError(explainRefusal(outcome));
-}
-
-/**
- * Waits until the service runs, and goes on running while a client is connected to each of its addresses; one without any is up as
- * soon as launchd has it. Returns what the clients saw. Throws a UserError that says how it ended.
- */
-export async function waitUntilUp(
-  launchctl: Launchctl,
-  label: string,
-  contacts: Contact[],
-  signal?: AbortSignal,
-): Promise<Sight[]> {
-  if (contacts.length === 0) return [];
-  using probes = new Probes(contacts);
-  let pid: number | null = null;
-  let since = 0;
-  const up = await until(
-    upPatience,
-    async () => {
-      const state = await launchctl.print(label);
-      if (state === null) throw new UserError("launchd has dropped it");
-      if (state.pid === null && state.lastEnd !== null) throw new UserError(`it ended ${state.lastEnd}`);
-      if (state.pid !== pid || probes.refused !== undefined) since = performance.now();
-      pid = state.pid;
-      return pid !== null && performance.now() - since >= steadyTime;
-    },
-    signal,
-  );
-  if (up) return probes.sights;
-  const { refused } = probes;
-  throw new UserError(
-    refused === undefined ? "it does not keep running" : `nothing listens at ${formatAddress(refused)}`,
-  );
 }
 
 /** Asks until it is so; false once `patience` milliseconds are over. Throws when aborted. */

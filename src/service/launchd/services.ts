@@ -1,11 +1,11 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { own } from "../check/inspection.ts";
-import type { Domain } from "../install/domain.ts";
-import { isOurs, programOf } from "../install/ownership.ts";
 import { readPlistFile } from "../plist/file.ts";
 import { readPlist } from "../plist/read.ts";
 import type { Dictionary } from "../plist/value.ts";
+import type { Domain } from "./domain.ts";
+import { isOurs, programOf } from "./ownership.ts";
 
 /** A property list that runs this program, in one of the folders that launchd loads by itself. */
 export interface Service {

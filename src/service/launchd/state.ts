@@ -1,4 +1,4 @@
-import type { Exit, ServiceState } from "../install/launchctl.ts";
+import type { Exit, ServiceState } from "./launchctl.ts";
 
 /** How a service fares, in the words of the table. */
 export type State =

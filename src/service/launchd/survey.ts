@@ -1,6 +1,6 @@
 import { UserError } from "../../errors.ts";
-import type { Domain } from "../install/domain.ts";
-import type { Launchctl, ServiceState } from "../install/launchctl.ts";
+import type { Domain } from "./domain.ts";
+import type { Launchctl, ServiceState } from "./launchctl.ts";
 import { type Service, servicesIn } from "./services.ts";
 import { hasFailed, type State, stateOf } from "./state.ts";
 import { uptimeOf } from "./uptime.ts";

@@ -1,6 +1,6 @@
 import { UserError } from "../../errors.ts";
 import type { Caller } from "../caller/caller.ts";
-import { domainsOf, launchctlOf, lsof } from "../install/domain.ts";
+import { domainsOf, launchctlOf, lsof } from "../launchd/domain.ts";
 import { restart } from "./restart.ts";
 import { start } from "./start.ts";
 import { stop, stopIdle } from "./stop.ts";

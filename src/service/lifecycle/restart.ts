@@ -1,5 +1,5 @@
 import { UserError } from "../../errors.ts";
-import { exitTimeout } from "../install/installed.ts";
+import { exitTimeout } from "../launchd/installed.ts";
 import { beginRun, endRun, waitUntilSteady } from "./run.ts";
 import { waiting } from "./stop.ts";
 import type { Target } from "./target.ts";

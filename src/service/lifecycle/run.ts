@@ -1,6 +1,6 @@
 import { UserError } from "../../errors.ts";
-import { EALREADY, ESRCH, type ServiceState } from "../install/launchctl.ts";
-import { until } from "../install/lifecycle.ts";
+import { EALREADY, ESRCH, type ServiceState } from "../launchd/launchctl.ts";
+import { until } from "../launchd/loading.ts";
 import type { Target } from "./target.ts";
 
 /** How much longer than ExitTimeOut an end may take to be seen, in milliseconds. */

@@ -1,8 +1,8 @@
 import { UserError } from "../../errors.ts";
 import { own } from "../check/inspection.ts";
-import { exitTimeout, stopPatience } from "../install/installed.ts";
-import { stopService } from "../install/lifecycle.ts";
 import { addressesAre } from "../launchd/addresses.ts";
+import { exitTimeout, stopPatience } from "../launchd/installed.ts";
+import { stopService } from "../launchd/loading.ts";
 import { endRun } from "./run.ts";
 import type { Target } from "./target.ts";
 

@@ -1,8 +1,8 @@
 import { UserError } from "../../errors.ts";
-import type { Domain } from "../install/domain.ts";
-import { type Installed, lookAt } from "../install/installed.ts";
-import type { Launchctl } from "../install/launchctl.ts";
-import { foreign } from "../install/ownership.ts";
+import type { Domain } from "../launchd/domain.ts";
+import { type Installed, lookAt } from "../launchd/installed.ts";
+import type { Launchctl } from "../launchd/launchctl.ts";
+import { foreign } from "../launchd/ownership.ts";
 import { servicesIn } from "../launchd/services.ts";
 import type { Reach } from "../launchd/survey.ts";
 

@@ -6,7 +6,7 @@ import { build, type PlistValue } from "plist";
 import { thisMachine } from "../../../src/service/check/machine.ts";
 import { describeVersions, diagnose } from "../../../src/service/diagnosis/diagnosis.ts";
 import { gatherFacts } from "../../../src/service/diagnosis/facts.ts";
-import { readState } from "../../../src/service/install/launchctl.ts";
+import { readState } from "../../../src/service/launchd/launchctl.ts";
 import { stateOf } from "../../../src/service/launchd/state.ts";
 
 let folder: string;

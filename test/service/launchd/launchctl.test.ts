@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Launchctl, readState, type ServiceState } from "../../../src/service/install/launchctl.ts";
+import { Launchctl, readState, type ServiceState } from "../../../src/service/launchd/launchctl.ts";
 import * as printed from "./printed-services.ts";
 
 let folder: string;

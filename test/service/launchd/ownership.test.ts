@@ -3,8 +3,8 @@ import { lstatSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readState, type ServiceState } from "../../../src/service/install/launchctl.ts";
-import { foreign } from "../../../src/service/install/ownership.ts";
+import { readState, type ServiceState } from "../../../src/service/launchd/launchctl.ts";
+import { foreign } from "../../../src/service/launchd/ownership.ts";
 import type { Dictionary } from "../../../src/service/plist/value.ts";
 
 let folder: string;

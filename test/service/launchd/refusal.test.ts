@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { explainRefusal } from "../../../src/service/install/refusal.ts";
+import { explainRefusal } from "../../../src/service/launchd/refusal.ts";
 
 test("launchd's words are followed by what to do, where that is known", () => {
   expect(explainRefusal({ status: 122, text: "Bootstrap failed: 122: Path had bad ownership/permissions" })).toBe(

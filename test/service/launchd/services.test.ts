@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build, type PlistValue } from "plist";
-import type { Domain } from "../../../src/service/install/domain.ts";
 import { addressesAre } from "../../../src/service/launchd/addresses.ts";
+import type { Domain } from "../../../src/service/launchd/domain.ts";
 import { servicesIn } from "../../../src/service/launchd/services.ts";
 
 let folder: string;

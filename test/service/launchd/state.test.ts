@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { readState } from "../../../src/service/install/launchctl.ts";
 import { endInWords, explainEnd } from "../../../src/service/launchd/last-end.ts";
+import { readState } from "../../../src/service/launchd/launchctl.ts";
 import { exitStatusOf, stateOf } from "../../../src/service/launchd/state.ts";
-import * as printed from "../install/printed-services.ts";
+import * as printed from "./printed-services.ts";
 
 /** A print of these lines. */
 const state = (...lines: string[]) => readState(lines.map((line) => `\t${line}\n`).join(""));

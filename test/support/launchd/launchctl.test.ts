@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "plist";
-import { readState } from "../../../src/service/install/launchctl.ts";
+import { readState } from "../../../src/service/launchd/launchctl.ts";
 import { waitFor } from "../wait.ts";
 import { Launchctl } from "./launchctl.ts";
 import { readJob } from "./plist.ts";
