@@ -23,6 +23,8 @@ export interface Diagnosis {
   causes: string[];
   /** Whether it does its work: a service that waits for connections to a port that another server has does not. */
   works: boolean;
+  /** Whether another program has its port. */
+  held: boolean;
 }
 
 /** Looks for what keeps a service from its work. What cannot be known is left out. */
@@ -51,7 +53,7 @@ export async function diagnose(facts: Facts, asker: Asker): Promise<Diagnosis> {
       `whether another user's program holds its port only root can see: sudo launch_socket_server --status ${facts.label}`,
     );
   }
-  return { causes, works };
+  return { causes, works, held: held.length > 0 };
 }
 
 async function switchedOff(facts: Facts, { uid, sfltool }: Asker): Promise<string[]> {

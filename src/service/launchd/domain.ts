@@ -7,7 +7,7 @@ import { Launchctl } from "./launchctl.ts";
  * Root's commands must not be found through a PATH that somebody else may have set. The constants are made when the
  * program is built; those of the tests have other values.
  */
-const launchctl = LAUNCHCTL;
+export const launchctl = LAUNCHCTL;
 /** What tells who listens, and what has been switched off in System Settings. */
 export const lsof = LSOF;
 export const sfltool = SFLTOOL;

@@ -1,16 +1,9 @@
 import { UserError } from "../../errors.ts";
-import type { Domain } from "./domain.ts";
 import type { Launchctl, ServiceState } from "./launchctl.ts";
+import type { Reach } from "./reach.ts";
 import { type Service, servicesIn } from "./services.ts";
 import { hasFailed, type State, stateOf } from "./state.ts";
 import { uptimeOf } from "./uptime.ts";
-
-/** Where a caller looks for services, and what asks launchd for each domain. */
-export interface Reach {
-  uid: number;
-  domains: Domain[];
-  launchctlOf(domain: Domain): Launchctl;
-}
 
 /** What launchd says of a service. */
 export interface Standing {

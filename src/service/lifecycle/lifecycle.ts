@@ -1,6 +1,7 @@
 import { UserError } from "../../errors.ts";
 import type { Caller } from "../caller/caller.ts";
-import { domainsOf, launchctlOf, lsof } from "../launchd/domain.ts";
+import { lsof } from "../launchd/domain.ts";
+import { reachOf } from "../launchd/reach.ts";
 import { restart } from "./restart.ts";
 import { start } from "./start.ts";
 import { stop, stopIdle } from "./stop.ts";
@@ -22,17 +23,13 @@ export async function changeService(
   print: (text: string) => void,
 ): Promise<void> {
   const { kind, label } = command;
-  const target = await findTarget(kind, label, {
-    uid: caller.uid,
-    domains: domainsOf(caller),
-    launchctlOf: (domain) => {
-      const launchctl = launchctlOf(domain, caller);
-      if (launchctl !== null) return launchctl;
-      throw new UserError(
-        `cannot ${kind} ${label}: there is no launchd here; for a unit of systemd, systemctl ${kind} ${label}`,
-      );
-    },
-  });
+  const reach = reachOf(caller);
+  if (reach === null) {
+    throw new UserError(
+      `cannot ${kind} ${label}: there is no launchd here; for a unit of systemd, systemctl ${kind} ${label}`,
+    );
+  }
+  const target = await findTarget(kind, label, reach);
   switch (command.kind) {
     case "stop":
       return command.idle ? stopIdle(target, print) : stop(target, print);

@@ -2,7 +2,7 @@ import { formatAddress } from "../../address.ts";
 import { UserError } from "../../errors.ts";
 import { own } from "../check/inspection.ts";
 import { findListeners, holderOf } from "../diagnosis/listeners.ts";
-import { addressesAre, addressesOf } from "../launchd/addresses.ts";
+import { addressesAre, readJob } from "../launchd/addresses.ts";
 import { startService } from "../launchd/loading.ts";
 import type { Dictionary } from "../plist/value.ts";
 import { beginRun, waitUntilSteady } from "./run.ts";
@@ -60,7 +60,7 @@ function isKeptRunning(job: Dictionary | null): boolean {
  * its hooks, "Claude Code hooks go through a helper", 2026).
  */
 async function refuseHolder({ label, file }: Target, lsof: string, pid: number | null): Promise<void> {
-  const addresses = addressesOf(file?.job ?? null);
+  const { addresses } = readJob(file?.job ?? null);
   const listeners = addresses.length === 0 ? null : await findListeners(lsof);
   for (const address of addresses) {
     const holder = listeners && holderOf(address, listeners, pid);

@@ -3,8 +3,8 @@ import type { Domain } from "../launchd/domain.ts";
 import { type Installed, lookAt } from "../launchd/installed.ts";
 import type { Launchctl } from "../launchd/launchctl.ts";
 import { foreign } from "../launchd/ownership.ts";
+import type { Reach } from "../launchd/reach.ts";
 import { servicesIn } from "../launchd/services.ts";
-import type { Reach } from "../launchd/survey.ts";
 
 /** A service of ours, as launchd and the disk have it. */
 export interface Target extends Installed {

@@ -143,7 +143,7 @@ test("a property list that is gone is told, and so is a launchd that cannot be a
     thisMachine,
   );
   expect(await diagnose(facts, tools)).toEqual({
-    works: true,
+    ...{ works: true, held: false },
     causes: [`its property list ${gone} is gone or cannot be read, so that it is not loaded again`],
   });
   const problem = "cannot reach launchd's gui/501: nobody is logged in";
