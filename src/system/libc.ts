@@ -26,6 +26,10 @@ export const systemConstants = {
   SO_RCVBUF: { linux: 8, macos: 0x1002 },
   SO_ACCEPTCONN: { linux: 30, macos: 0x0002 },
   SO_KEEPALIVE: { linux: 9, macos: 0x0008 },
+  /** Who is at the other end of a Unix socket: Linux by SOL_SOCKET, macOS by SOL_LOCAL (bsd/sys/un.h). */
+  SO_PEERCRED: { linux: 17, macos: 0 },
+  SOL_LOCAL: { linux: 0, macos: 0 },
+  LOCAL_PEERCRED: { linux: 0, macos: 1 },
   IPPROTO_TCP: { linux: 6, macos: 6 },
   /** TCP_KEEPIDLE is called TCP_KEEPALIVE on macOS. */
   TCP_KEEPIDLE: { linux: 4, macos: 0x10 },

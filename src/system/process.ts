@@ -1,5 +1,5 @@
 import { ptr } from "bun:ffi";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { constants as systemConstants } from "node:os";
 import { constants, cString, errno, libc, macos } from "./libc.ts";
 import { platform } from "./platform.ts";
@@ -55,6 +55,31 @@ export function peekExit(pid: number): { status: number } | { signal: number } |
   if (information[siginfo.pid] !== pid) return null;
   const status = information[siginfo.status] ?? 0;
   return information[siginfo.code] === exited ? { status } : { signal: status };
+}
+
+/** Whether there is a process of that id, whoever's it is. */
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: it is another user's.
+    return (error as { code?: string }).code !== "ESRCH";
+  }
+}
+
+/** The effective user id of a process; null where there is none of that id. Linux: proc_pid_status(5); macOS: ps(1), which every user may ask. */
+export function userOf(pid: number): number | null {
+  if (platform === "macos") {
+    const { exitCode, stdout } = Bun.spawnSync(["/bin/ps", "-o", "uid=", "-p", String(pid)], { stderr: "ignore" });
+    const text = stdout.toString().trim();
+    return exitCode === 0 && /^\d+$/.test(text) ? Number(text) : null;
+  }
+  try {
+    const [, uid] = readFileSync(`/proc/${pid}/status`, "utf8").match(/^Uid:\t\d+\t(\d+)/m) ?? [];
+    return uid === undefined ? null : Number(uid);
+  } catch {
+    return null;
+  }
 }
 
 /** Whether this signal is ignored (nohup, a shell's background job). The handler is the first word of `struct sigaction` on both systems. */

@@ -116,6 +116,33 @@ export function sendRoom(fd: number): number {
   return Math.max(0, (getOption(fd, constants.SO_SNDBUF) ?? 0) - unsentBytes(fd));
 }
 
+/**
+ * What tells who is at the other end: Linux's struct ucred of pid, uid and gid (unix(7)); struct xucred of macOS, a version and
+ * the uid before the groups (xnu's bsd/sys/ucred.h, of 76 bytes).
+ */
+const credentials =
+  platform === "macos"
+    ? { level: constants.SOL_LOCAL, option: constants.LOCAL_PEERCRED, length: 76, uid: 1 }
+    : { level: constants.SOL_SOCKET, option: constants.SO_PEERCRED, length: 12, uid: 1 };
+
+/** `(uid_t)-1`, which no process has (chown(2)). */
+const noUser = 0xffff_ffff;
+
+/**
+ * The effective user id of the process at the other end of a connected Unix socket, as it was when that listened or connected:
+ * the kernel's word. Undefined where it cannot be told.
+ */
+export function peerUser(fd: number): number | undefined {
+  const { level, option, length, uid } = credentials;
+  const found = new Uint32Array(length / 4);
+  const size = new Uint32Array([length]);
+  if (libc.getsockopt(fd, level, option, found, size) !== 0) return undefined;
+  // XUCRED_VERSION is 0; another version may lie otherwise.
+  if (platform === "macos" && found[0] !== 0) return undefined;
+  // What Linux says of a socket that has no such peer.
+  return found[uid] === noUser ? undefined : found[uid];
+}
+
 /** Where linux/tcp.h's struct tcp_info has what is read here, in bytes. */
 const tcpInfo = { length: 60, retransmits: 2, probes: 3, lastAckReceived: 56 };
 

@@ -19,6 +19,9 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe("constants and layouts", () => {
   /** What this machine's C compiler says: `NAME number` lines, and `NAME hex` for whole structures. */
   const source = `
+    #ifdef __linux__
+    #define _GNU_SOURCE
+    #endif
     #include <arpa/inet.h>
     #include <netinet/in.h>
     #include <netinet/tcp.h>
@@ -35,6 +38,8 @@ describe("constants and layouts", () => {
     #ifdef __linux__
     #include <linux/sockios.h>
     #include <sys/ioctl.h>
+    #else
+    #include <sys/ucred.h>
     #endif
     #define NUMBER(name) printf(#name " %lld\\n", (long long)(name))
     static void hex(const char *name, const void *data, size_t length) {
@@ -52,7 +57,11 @@ describe("constants and layouts", () => {
     #endif
       NUMBER(RLIMIT_NOFILE); NUMBER(SIG_SETMASK); NUMBER(AF_UNIX); NUMBER(AF_INET); NUMBER(AF_INET6);
     #ifdef __linux__
-      NUMBER(SOCK_NONBLOCK);
+      NUMBER(SOCK_NONBLOCK); NUMBER(SO_PEERCRED);
+      NUMBER(sizeof(struct ucred)); NUMBER(offsetof(struct ucred, uid));
+    #else
+      NUMBER(SOL_LOCAL); NUMBER(LOCAL_PEERCRED); NUMBER(XUCRED_VERSION);
+      NUMBER(sizeof(struct xucred)); NUMBER(offsetof(struct xucred, cr_version)); NUMBER(offsetof(struct xucred, cr_uid));
     #endif
       NUMBER(POLLOUT); NUMBER(LOCK_EX); NUMBER(LOCK_NB); NUMBER(P_PID); NUMBER(WNOHANG); NUMBER(WEXITED); NUMBER(WNOWAIT);
       NUMBER(offsetof(siginfo_t, si_code)); NUMBER(offsetof(siginfo_t, si_pid)); NUMBER(offsetof(siginfo_t, si_status)); NUMBER(CLD_EXITED);
@@ -108,7 +117,9 @@ describe("constants and layouts", () => {
   test("this system's column is what its headers say", () => {
     for (const [name, value] of Object.entries<{ linux: number; macos: number }>(systemConstants)) {
       const onlyOfOtherSystem = (
-        darwin ? ["SIOCOUTQ", "SIOCINQ", "SOCK_NONBLOCK", "TCP_INFO"] : ["SO_NWRITE", "SO_NREAD"]
+        darwin
+          ? ["SIOCOUTQ", "SIOCINQ", "SOCK_NONBLOCK", "TCP_INFO", "SO_PEERCRED"]
+          : ["SO_NWRITE", "SO_NREAD", "SOL_LOCAL", "LOCAL_PEERCRED"]
       ).includes(name);
       expect([name, value[platform]]).toEqual([name, onlyOfOtherSystem ? 0 : Number(told.get(name))]);
     }
@@ -127,8 +138,15 @@ describe("constants and layouts", () => {
       ["offsetof(siginfo_t, si_status)", platform === "macos" ? 20 : 24],
       ["CLD_EXITED", 1],
       ...(darwin
-        ? []
+        ? ([
+            ["XUCRED_VERSION", 0],
+            ["sizeof(struct xucred)", 76],
+            ["offsetof(struct xucred, cr_version)", 0],
+            ["offsetof(struct xucred, cr_uid)", 4],
+          ] as [string, number][])
         : ([
+            ["sizeof(struct ucred)", 12],
+            ["offsetof(struct ucred, uid)", 4],
             ["offsetof(struct tcp_info, tcpi_retransmits)", 2],
             ["offsetof(struct tcp_info, tcpi_probes)", 3],
             ["offsetof(struct tcp_info, tcpi_last_ack_recv)", 56],
@@ -163,6 +181,9 @@ describe("constants and layouts", () => {
       SO_RCVBUF: 0x1002, // bsd/sys/socket.h
       SO_ACCEPTCONN: 0x0002, // bsd/sys/socket.h
       SO_KEEPALIVE: 0x0008, // bsd/sys/socket.h
+      SO_PEERCRED: 0, // there is none
+      SOL_LOCAL: 0, // bsd/sys/un.h
+      LOCAL_PEERCRED: 0x001, // bsd/sys/un.h
       IPPROTO_TCP: 6, // bsd/netinet/in.h
       TCP_KEEPIDLE: 0x10, // bsd/netinet/tcp.h, as TCP_KEEPALIVE
       TCP_KEEPINTVL: 0x101, // bsd/netinet/tcp.h

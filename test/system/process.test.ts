@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { closeSync, openSync } from "node:fs";
 import { constants } from "node:os";
-import { freeDescriptors, isIgnored, peekExit, withOpenFilesLimit } from "../../src/system/process.ts";
+import { freeDescriptors, isAlive, isIgnored, peekExit, userOf, withOpenFilesLimit } from "../../src/system/process.ts";
 
 /** The soft and the hard limit, as a process that is started now gets them. */
 const limits = () => Bun.spawnSync(["/bin/sh", "-c", "ulimit -Sn; ulimit -Hn"]).stdout.toString().trim().split("\n");
@@ -77,4 +77,22 @@ test("a child's end can be looked at without taking it from who waits", async ()
     await child.exited;
     expect(peekExit(child.pid)).toBeNull();
   }
+});
+
+describe("another process", () => {
+  test("is alive until it has ended and was waited for", async () => {
+    const child = Bun.spawn(["sleep", "100"]);
+    expect([isAlive(child.pid), isAlive(process.pid), isAlive(1)]).toEqual([true, true, true]);
+    child.kill();
+    await child.exited;
+    expect(isAlive(child.pid)).toBe(false);
+  });
+
+  test("belongs to its effective user", async () => {
+    const child = Bun.spawn(["sleep", "100"]);
+    expect([userOf(child.pid), userOf(1)]).toEqual([process.geteuid?.() ?? 0, 0]);
+    child.kill();
+    await child.exited;
+    expect(userOf(child.pid)).toBeNull();
+  });
 });

@@ -8,11 +8,14 @@ import type { Address } from "../../src/address.ts";
 import { systemConstants } from "../../src/system/libc.ts";
 import { platform } from "../../src/system/platform.ts";
 import { freeDescriptors } from "../../src/system/process.ts";
+import { encodeAddress } from "../../src/system/sockaddr.ts";
 import {
   bindListener,
   closeDescriptor,
+  connectUnix,
   describe as describeDescriptor,
   duplicate,
+  peerUser,
   setKeepAlive,
   unsentBytes,
 } from "../../src/system/sockets.ts";
@@ -197,4 +200,23 @@ test.each([
   const told = (["TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT"] as const).map((name) => option(level, name));
   expect(told).toEqual([seconds, 1, 10]);
   closeDescriptor(fd);
+});
+
+describe("who is at the other end", () => {
+  test("of a Unix socket is told on both ends, and of a TCP socket is not", async () => {
+    const path = join(folder, "peer");
+    const found: (number | undefined)[] = [];
+    const listener = Bun.listen({
+      unix: path,
+      socket: { open: (socket) => void found.push(peerUser(socket.fd)), data() {} },
+    });
+    const fd = connectUnix(encodeAddress({ kind: "unix", path }, platform));
+    await waitFor("the connection", () => found.length === 1);
+    expect([peerUser(fd), ...found]).toEqual([process.geteuid?.(), process.geteuid?.()]);
+    closeDescriptor(fd);
+    listener.stop(true);
+    const tcpListener = bindListener(tcp("127.0.0.1", 0), 1);
+    expect(peerUser(tcpListener)).toBeUndefined();
+    closeDescriptor(tcpListener);
+  });
 });

@@ -121,6 +121,35 @@ static int waiting(int fd, unsigned long direction) {
   return bytes;
 }
 
+/* struct xucred (bsd/sys/ucred.h) */
+struct d_xucred {
+  unsigned version, uid;
+  short groups_count;
+  unsigned groups[16];
+};
+
+/*
+ * Who listened or connected at the other end (bsd/kern/uipc_usrreq.c, uipc_ctloutput). cru2x() clears the whole of it
+ * before it writes (bsd/kern/kern_prot.c); the groups stay empty here.
+ */
+static int get_peer(int fd, int name, void *to, socklen_t *size) {
+  struct ucred peer;
+  socklen_t length = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return -1;
+  switch (name) {
+  case D_LOCAL_PEERPID:
+  case D_LOCAL_PEEREPID: return give(to, size, peer.pid);
+  case D_LOCAL_PEERCRED: {
+    if (peer.uid == (uid_t)-1) return fail(D_ENOTCONN);
+    struct d_xucred found = {.uid = peer.uid};
+    if (*size > sizeof found) *size = sizeof found;
+    memcpy(to, &found, *size);
+    return 0;
+  }
+  default: return fail(D_ENOPROTOOPT);
+  }
+}
+
 static int get_socket_option(int fd, int name, void *to, socklen_t *size) {
   struct descriptor *d = descriptor(fd);
   switch (name) {
@@ -156,13 +185,7 @@ int mac_getsockopt(int fd, int level, int name, void *to, socklen_t *size) {
   const struct descriptor *d = descriptor(fd);
   if (!d->type) return not_a_socket(fd);
   if (level == D_SOL_SOCKET) return get_socket_option(fd, name, to, size);
-  if (level == D_SOL_LOCAL && d->domain == AF_UNIX) {
-    struct ucred peer;
-    socklen_t length = sizeof peer;
-    if (name != D_LOCAL_PEERPID && name != D_LOCAL_PEEREPID) return fail(D_ENOPROTOOPT);
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return -1;
-    return give(to, size, peer.pid);
-  }
+  if (level == D_SOL_LOCAL && d->domain == AF_UNIX) return get_peer(fd, name, to, size);
   int linux_level = level, linux_name = name;
   if (translate(&linux_level, &linux_name)) return getsockopt(fd, linux_level, linux_name, to, size);
   fprintf(stderr, "macrun: getsockopt %d 0x%x is not implemented\n", level, name);
