@@ -9,18 +9,29 @@ const path = "PATH=/usr/bin:/bin:/usr/sbin:/sbin";
 const environment = { ProgramArguments: ["/usr/bin/env"] };
 const sorted = (text: string) => text.trim().split("\n").sort();
 
-asRoot("gives root's job nothing but PATH and what the plist says", async () => {
+asRoot("gives root's job nothing but PATH, its label and what the plist says", async () => {
   const EnvironmentVariables = { EMPTY: "", LAUNCH_X: "a b=c\n" };
-  expect(await fixture.output({ ...environment, EnvironmentVariables })).toBe(`${path}\nEMPTY=\nLAUNCH_X=a b=c\n\n`);
+  expect(await fixture.output({ ...environment, Label: "com.example.root", EnvironmentVariables })).toBe(
+    `${path}\nXPC_SERVICE_NAME=com.example.root\nEMPTY=\nLAUNCH_X=a b=c\n\n`,
+  );
 });
 
 test("gives a user's job the user's variables, below those of the plist", async () => {
   const username = (await Bun.$`id -un`.text()).trim();
   const EnvironmentVariables = { HOME: "/elsewhere", PATH: "/usr/bin" };
-  const lines = sorted(await fixture.output({ ...environment, UserName: username, EnvironmentVariables }));
+  const lines = sorted(
+    await fixture.output({ ...environment, Label: "com.example.user", UserName: username, EnvironmentVariables }),
+  );
   const shellLine = lines.find((line) => line.startsWith("SHELL=")) ?? "";
   expect(shellLine).toMatch(/^SHELL=\//);
-  expect(lines).toEqual([`HOME=/elsewhere`, `LOGNAME=${username}`, "PATH=/usr/bin", shellLine, `USER=${username}`]);
+  expect(lines).toEqual([
+    `HOME=/elsewhere`,
+    `LOGNAME=${username}`,
+    "PATH=/usr/bin",
+    shellLine,
+    `USER=${username}`,
+    "XPC_SERVICE_NAME=com.example.user",
+  ]);
 });
 
 asRoot("runs a job as UserName with that user's groups, on a port of root's", async () => {

@@ -13,10 +13,11 @@ const isRoot = process.getuid?.() === 0;
 /**
  * Finds a job's user and the minimal environment that launchd gives: PATH, with a user also HOME, SHELL, USER and
  * LOGNAME, and above these what the plist says (launchd-842, src/launchd.c:171 and src/core.c:5118, which keeps variables
- * that are set). Throws where it takes root, or there is no such user or group.
+ * that are set). XPC_SERVICE_NAME, the label, is of today's launchd, which prints it in each job's `environment` block
+ * (print.ts); that a plist's own wins is a guess. Throws where it takes root, or there is no such user or group.
  */
 export function identify({ label, user, group, environment }: JobDescription): Identity {
-  const path = { PATH: "/usr/bin:/bin:/usr/sbin:/sbin" };
+  const path = { PATH: "/usr/bin:/bin:/usr/sbin:/sbin", XPC_SERVICE_NAME: label };
   if (isRoot && user === null && group === null) return { user: null, environment: { ...path, ...environment } };
   const found = lookUpUser(user ?? "", group ?? "");
   if (!isRoot && (found.uid !== process.getuid?.() || group !== null)) {
