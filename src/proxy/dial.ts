@@ -3,7 +3,7 @@ import type { Address } from "../address.ts";
 import { reasonOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { Outage } from "./outage.ts";
-import { type BackendAddress, connect, isRetryable, knownAddresses, lookUp } from "./target.ts";
+import { type BackendAddress, connect, explainWait, isRetryable, knownAddresses, lookUp } from "./target.ts";
 
 /** What is to get a socket; it becomes that socket's data. */
 export interface Dialing<Side extends Dialing<Side>> {
@@ -90,6 +90,11 @@ export class Dialer<Side extends Dialing<Side>> {
   /** Connects that are still under way in the kernel although their dials are over: nothing can take them back, and each holds a descriptor. */
   get orphaned(): number {
     return Math.max(0, this.#connecting - this.#underWay.size);
+  }
+
+  /** Why clients have to wait for the program, as the end of a sentence about it; null while they do not. */
+  get outage(): string | null {
+    return this.#state === "waiting" && this.#outage !== null ? explainWait(this.#outage.reason, this.target) : null;
   }
 
   /** Connects for `side`, which becomes the socket's data. */
@@ -201,7 +206,7 @@ export class Dialer<Side extends Dialing<Side>> {
     this.#lastTry = "missed";
     this.#state = "waiting";
     this.#outage ??= new Outage(this.target, this.log);
-    dial.reason = reason;
+    this.#outage.reason = dial.reason = reason;
     this.#enqueue(dial);
     this.#scheduleRetry();
     this.onChange();
@@ -252,7 +257,7 @@ export class Dialer<Side extends Dialing<Side>> {
 
   #retryNow(): void {
     this.#retry = undefined;
-    this.#outage?.tell(this.#waiting[0]?.reason ?? "");
+    this.#outage?.tell();
     const now = performance.now();
     for (const dial of this.#waiting.filter(({ deadline }) => now >= deadline)) this.#fail(dial, dial.reason);
     this.#next();

@@ -7,6 +7,8 @@ const patience = 1_000;
 
 /** A time in which the program cannot be reached, as the log tells it: one warning, and one line when it is over. */
 export class Outage {
+  /** Why the last try failed. */
+  reason = "";
   readonly #since = performance.now();
   readonly #clients = new Set<number>();
   #told = false;
@@ -21,11 +23,11 @@ export class Outage {
     this.#clients.add(client);
   }
 
-  /** Warns, once, when it has lasted; `reason` is why the last try failed. */
-  tell(reason: string): void {
+  /** Warns, once, when it has lasted. */
+  tell(): void {
     if (this.#told || performance.now() - this.#since < patience) return;
     this.#told = true;
-    this.log.warn(`the program ${explainWait(reason, this.target)}; clients wait for it`);
+    this.log.warn(`the program ${explainWait(this.reason, this.target)}; clients wait for it`);
   }
 
   /** The program was reached. */

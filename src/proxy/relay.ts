@@ -34,6 +34,19 @@ export interface RelayRoute {
   target: Target;
 }
 
+/** What passes through the relay; bytes are counted from where they came. */
+export interface RelayFigures {
+  /** Connections that are open, those of them that wait for the program, and those that there were since the start. */
+  now: number;
+  waiting: number;
+  total: number;
+  /** Bytes from clients, and from the program. */
+  up: number;
+  down: number;
+  /** Why clients wait, as the end of a sentence about the program; null while none has to. */
+  outage: string | null;
+}
+
 /** Accepts clients and connects each with the program: the set of all connections and its limits. Owns the sockets. */
 export class Relay implements ConnectionOwner, TimeEvent {
   readonly kernel = kernel;
@@ -48,6 +61,8 @@ export class Relay implements ConnectionOwner, TimeEvent {
   /** Resolves with a target that was reached before and whose place is gone. */
   readonly targetGone: Promise<Address> = this.#targetGone.promise;
   readonly #losses: LossReport;
+  /** What was, of connections that have ended. */
+  readonly #ended = { connections: 0, up: 0, down: 0 };
   #state: "accepting" | "stopped" = "stopped";
   #idleTimer: Timer | undefined;
 
@@ -77,6 +92,20 @@ export class Relay implements ConnectionOwner, TimeEvent {
   /** How many connections there are. */
   get size(): number {
     return this.#connections.size;
+  }
+
+  /** Counted when asked for: connections that are open cost nothing until then. */
+  get figures(): RelayFigures {
+    let { connections: total, up, down } = this.#ended;
+    let waiting = 0;
+    for (const connection of this.#connections) {
+      total++;
+      up += connection.up.received;
+      down += connection.down.received;
+      if (connection.dialing) waiting++;
+    }
+    const outage = this.#routes.map(({ dialer }) => dialer.outage).find((reason) => reason !== null) ?? null;
+    return { now: this.#connections.size, waiting, total, up, down, outage };
   }
 
   start(): void {
@@ -161,6 +190,9 @@ export class Relay implements ConnectionOwner, TimeEvent {
   connectionEnded(connection: Connection): void {
     this.#connections.delete(connection);
     const { up, down, label, outcome } = connection;
+    this.#ended.connections++;
+    this.#ended.up += up.received;
+    this.#ended.down += down.received;
     if (outcome === "upload undelivered") this.#losses.add(up.undelivered);
     const loss = up.undelivered > 0 ? `, ${up.undelivered} bytes undelivered` : "";
     const place = connection.target && formatAddress(connection.target.address);

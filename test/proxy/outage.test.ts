@@ -21,7 +21,8 @@ test("a short one is not worth a line", () => {
   const short = outage();
   short.holdsUp(1);
   jest.advanceTimersByTime(999);
-  short.tell("ENOENT");
+  short.reason = "ENOENT";
+  short.tell();
   short.end();
   expect(lines).toEqual([]);
 });
@@ -30,8 +31,9 @@ test("a longer one is warned of once, and its end told with the number of client
   const long = outage();
   for (const client of [1, 2, 2]) long.holdsUp(client);
   jest.advanceTimersByTime(1_000);
-  long.tell("ENOENT");
-  long.tell("ENOENT");
+  long.reason = "ENOENT";
+  long.tell();
+  long.tell();
   jest.advanceTimersByTime(1_500);
   long.end();
   expect(lines).toEqual([
