@@ -1,7 +1,9 @@
-import { activate, nameForProgram } from "./activation/activation.ts";
+import { activate, nameForProgram, serviceNames } from "./activation/activation.ts";
 import { releasePaths } from "./activation/standalone.ts";
 import { withoutSystemdVariables } from "./activation/systemd.ts";
 import { type Address, formatAddress } from "./address.ts";
+import { FailureLog } from "./control/failures.ts";
+import { ControlServer, controlDescriptors } from "./control/server.ts";
 import { Copies } from "./copies.ts";
 import { Copy } from "./copy.ts";
 import { UserError } from "./errors.ts";
@@ -15,13 +17,14 @@ import { refuseMissingTargets } from "./settings/command-line.ts";
 import type { Settings } from "./settings/options.ts";
 import { type RouteSetting, routesOf, socketNamesOf } from "./settings/routes.ts";
 import { finish, stop } from "./shutdown.ts";
+import { statusNow } from "./status.ts";
 import { freeDescriptors } from "./system/process.ts";
 import type { ListeningSocket } from "./system/sockets.ts";
 
 type Environment = Record<string, string | undefined>;
 
-/** Descriptors kept free for everything but connections: listeners' duplicates, look-ups, the log. */
-const reserve = 16;
+/** Descriptors kept free for everything but connections: listeners' duplicates, look-ups, the log, and whoever asks for the status. */
+const reserve = 10 + controlDescriptors;
 
 /**
  * Activates the sockets, starts the program (none for null), serves until a signal comes or the program ends, and stops
@@ -32,6 +35,7 @@ export async function launch(
   settings: Settings,
   environment: Environment,
 ): Promise<number> {
+  const since = new Date().toISOString();
   refuseMissingTargets(command, settings);
   const names = socketNamesOf(settings);
   const sockets = await activate({ listen: settings.listen, names, datagrams: settings.passSockets }, environment);
@@ -49,14 +53,21 @@ export async function launch(
   const name = settings.route.length === 0 ? { LAUNCH_DAEMON_SOCKET_NAME: nameForProgram(names, sockets) } : {};
   const start = () => Copy.start(command, routes, { ...withoutSystemdVariables(environment), ...name });
   const first = start();
-  const relay = new Relay(relayRoutes(routes, sockets, first), limits, log);
+  const failures = new FailureLog(log);
+  const relay = new Relay(relayRoutes(routes, sockets, first), limits, failures);
   const copies = new Copies(first, start, relay, settings);
   process.on("exit", () => copies.remove());
   signals.passTo((signal) => copies.serving.program?.signal(signal));
+  const identity = { ...serviceNames(settings.listen, environment), since };
+  const control = ControlServer.open(
+    () => statusNow({ identity, relay, failures, copies }),
+    (line) => log.info(line),
+  );
+  process.on("exit", () => control?.close());
   relay.start();
-  for (const { sockets: served, target } of relayRoutes(routes, sockets, first)) {
-    const addresses = served.map(({ address }) => formatAddress(address)).join(", ");
-    log.info(`serving ${addresses} by ${first.program?.name ?? "the server"} at ${formatAddress(target.address)}`);
+  for (const { sockets, target } of relay.routes) {
+    const served = sockets.map(({ address }) => formatAddress(address)).join(", ");
+    log.info(`serving ${served} by ${first.program?.name ?? "the server"} at ${formatAddress(target.address)}`);
   }
 
   let mustFail = false;

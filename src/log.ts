@@ -8,7 +8,7 @@ export const logLevels = ["error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
 /** What the rooms log with: `error`, `warn`, `info` and `debug` each write one line to stderr. */
-export type Log = Pick<typeof log, LogLevel>;
+export type Log = Record<LogLevel, (line: unknown) => void>;
 
 const colours: Record<string, string> = { error: "\x1b[31m", warn: "\x1b[33m", debug: "\x1b[2m" };
 

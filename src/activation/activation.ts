@@ -3,9 +3,9 @@ import { UserError } from "../errors.ts";
 import { defaultSocketNames } from "../settings/options.ts";
 import { hasLaunchd } from "../system/platform.ts";
 import { describe, type ListeningSocket } from "../system/sockets.ts";
-import { activateLaunchSocket, ENOENT, LaunchdError } from "./launchd.ts";
+import { activateLaunchSocket, ENOENT, LaunchdError, launchdLabel } from "./launchd.ts";
 import { bindAddresses } from "./standalone.ts";
-import { takeSystemdSockets } from "./systemd.ts";
+import { systemdUnit, takeSystemdSockets } from "./systemd.ts";
 
 /** Which sockets are wanted. */
 export interface SocketWishes {
@@ -46,6 +46,20 @@ export async function activate(
  */
 export function nameForProgram(names: string[] | null, sockets: ListeningSocket[]): string {
   return names?.[0] ?? (hasLaunchd ? sockets[0]?.name : undefined) ?? "Socket";
+}
+
+/**
+ * What launchd or systemd calls this process's job or unit. What we listen on ourselves for does not come from launchd, whose name
+ * for the job that a shell belongs to its children inherit.
+ */
+export function serviceNames(
+  listen: Address[],
+  environment: Record<string, string | undefined>,
+): { label: string | null; unit: string | null } {
+  return {
+    label: hasLaunchd && listen.length === 0 ? launchdLabel(environment) : null,
+    unit: hasLaunchd ? null : systemdUnit(environment),
+  };
 }
 
 /** The sockets of all the names given, or of the first of the usual names that the plist has. */

@@ -41,6 +41,11 @@ export function activateLaunchSocket(name: string): number[] {
   return descriptors;
 }
 
+/** The label of the job: launchd sets XPC_SERVICE_NAME for each, as `launchctl print` shows under `environment`; "0" is what it sets where there is no job. */
+export function launchdLabel({ XPC_SERVICE_NAME }: Record<string, string | undefined>): string | null {
+  return XPC_SERVICE_NAME && XPC_SERVICE_NAME !== "0" ? XPC_SERVICE_NAME : null;
+}
+
 function explain(errno: number, name: string): string {
   switch (errno) {
     case ENOENT:

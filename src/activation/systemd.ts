@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { UserError } from "../errors.ts";
 import { byNearness } from "../settings/suggest.ts";
 
@@ -49,4 +50,22 @@ export function takeSystemdSockets(
     );
   }
   return names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
+}
+
+/**
+ * The service that systemd has started this process for, or null: what SYSTEMD_EXEC_PID names (systemd.exec(5), since 248)
+ * is in the control group of its unit. Children inherit the variable, and so it says whom it means.
+ */
+export function systemdUnit(
+  { SYSTEMD_EXEC_PID }: Record<string, string | undefined>,
+  groups = "/proc/self/cgroup",
+): string | null {
+  if (Number(SYSTEMD_EXEC_PID) !== process.pid) return null;
+  try {
+    // cgroups(7): `0::PATH`, and where there are groups of version 1 too, systemd's own in a line of that name.
+    const path = readFileSync(groups, "utf8").match(/^(?:\d+:name=systemd|0:):(.*)$/m)?.[1];
+    return path?.match(/[^/]+\.service$/)?.[0] ?? null;
+  } catch {
+    return null;
+  }
 }

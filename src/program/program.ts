@@ -21,6 +21,7 @@ const inheritable = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTS
 export class Program {
   /** When it was started, on the clock of performance.now(). */
   readonly started = performance.now();
+  readonly since = new Date();
   /** Resolves when it has ended. */
   readonly exited: Promise<Exit>;
   /** Whether it is being stopped, so that its end is no crash. */
@@ -29,7 +30,7 @@ export class Program {
   #exit: Exit | null = null;
 
   private constructor(
-    readonly name: string,
+    readonly command: readonly [string, ...string[]],
     readonly process: Subprocess<"inherit", "inherit", "inherit">,
   ) {
     this.exited = process.exited.then((): Exit => {
@@ -60,10 +61,14 @@ export class Program {
           stdio: ["inherit", "inherit", "inherit"],
         }),
       );
-      return new Program(name, process);
+      return new Program(command, process);
     } catch (error) {
       throw startError(name, path, reasonOf(error));
     }
+  }
+
+  get name(): string {
+    return this.command[0];
   }
 
   get running(): boolean {

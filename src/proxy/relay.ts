@@ -89,6 +89,11 @@ export class Relay implements ConnectionOwner, TimeEvent {
     return this.#routes.some(({ dialer }) => dialer.reached);
   }
 
+  /** Which sockets lead where at the moment. */
+  get routes(): readonly Readonly<RelayRoute>[] {
+    return this.#routes;
+  }
+
   /** How many connections there are. */
   get size(): number {
     return this.#connections.size;

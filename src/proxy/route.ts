@@ -28,7 +28,7 @@ export class Route {
   readonly #listeners: Listener[];
 
   constructor(
-    sockets: ListeningSocket[],
+    readonly sockets: ListeningSocket[],
     target: Target,
     readonly owner: RouteOwner,
   ) {

@@ -1,6 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
-import { takeSystemdSockets, withoutSystemdVariables } from "../../src/activation/systemd.ts";
+import { systemdUnit, takeSystemdSockets, withoutSystemdVariables } from "../../src/activation/systemd.ts";
 import { UserError } from "../../src/errors.ts";
 import { anyText, check } from "../support/property.ts";
 
@@ -81,5 +84,28 @@ describe("withoutSystemdVariables", () => {
     const environment = { LISTEN_PID: "1", LISTEN_FDS: "1", LISTEN_FDNAMES: "web" };
     expect(withoutSystemdVariables(environment)).toEqual(environment);
     expect(withoutSystemdVariables({ LISTEN_FDS: "1" })).toEqual({ LISTEN_FDS: "1" });
+  });
+});
+
+describe("systemdUnit", () => {
+  const SYSTEMD_EXEC_PID = String(process.pid);
+  test.each([
+    ["0::/system.slice/web.service\n", "web.service"],
+    ["0::/user.slice/user-1000.slice/user@1000.service/app.slice/web@blue.service\n", "web@blue.service"],
+    ["12:pids:/x.service\n1:name=systemd:/system.slice/web.service\n0::/system.slice/web.service\n", "web.service"],
+    ["0::/user.slice/user-1000.slice/session-3.scope\n", null],
+    ["0::/system.slice/web.service/part\n", null],
+    ["0::/\n", null],
+    ["", null],
+  ])("in the control groups %j it is %p", (groups, unit) => {
+    const folder = mkdtempSync(join(tmpdir(), "groups-"));
+    const file = join(folder, "cgroup");
+    writeFileSync(file, groups);
+    expect(systemdUnit({ SYSTEMD_EXEC_PID }, file)).toBe(unit);
+    // Inherited from the process that systemd has started.
+    expect(systemdUnit({ SYSTEMD_EXEC_PID: "1" }, file)).toBeNull();
+    expect(systemdUnit({}, file)).toBeNull();
+    rmSync(folder, { recursive: true });
+    expect(systemdUnit({ SYSTEMD_EXEC_PID }, file)).toBeNull();
   });
 });

@@ -1,0 +1,60 @@
+import { describe, expect, test } from "bun:test";
+import { decodeAnswer, decodeRequest, encode, isStatus, type Status } from "../../src/control/protocol.ts";
+
+const status: Status = {
+  version: "3.0.0",
+  pid: 4711,
+  label: "com.example.web",
+  unit: null,
+  since: "2026-01-02T03:04:05.678Z",
+  addresses: [{ listen: "127.0.0.1:80", target: "/tmp/web.sock" }],
+  programs: [
+    { pid: 4712, command: ["node", "web.js"], since: "2026-01-02T03:04:05.700Z", state: "running", connections: 2 },
+  ],
+  connections: { now: 2, waiting: 1, capacity: 100, atCapacity: false, total: 7 },
+  bytes: { up: 10, down: 20 },
+  waitingFor: "the program, which does not listen at /tmp/web.sock yet (ENOENT)",
+  lastFailure: { at: "2026-01-02T03:05:00.000Z", reason: "error connecting to program" },
+};
+
+test("a message is one line, whatever its strings hold", () => {
+  const line = new TextDecoder().decode(encode({ text: "two\nlines" }));
+  expect(line).toBe('{"text":"two\\nlines"}\n');
+  expect(decodeAnswer(line)).toEqual({ text: "two\nlines" });
+});
+
+test.each(["", "{", "null", "[]", '"status"', "{}", '{"command":"stop"}', '{"command":["status"]}'])(
+  "%j is not a request",
+  (line) => expect(decodeRequest(line)).toBeNull(),
+);
+
+test("a request may have fields that this version does not know", () => {
+  expect(decodeRequest('{"command":"status","since":1}')).toEqual({ command: "status" });
+});
+
+test.each(["", "[]", "null", "7"])("%j is not an answer", (line) => expect(decodeAnswer(line)).toBeNull());
+
+describe("a status", () => {
+  test("comes back as it was sent, and may have more than this version knows", () => {
+    const answer = decodeAnswer(new TextDecoder().decode(encode({ ...status, weather: "fine" })));
+    expect(isStatus(answer)).toBe(true);
+    expect(answer).toEqual({ ...status, weather: "fine" });
+    expect(isStatus({ ...status, programs: [], waitingFor: null, lastFailure: null })).toBe(true);
+  });
+
+  test.each([
+    ["version", 3],
+    ["pid", "4711"],
+    ["label", 7],
+    ["addresses", {}],
+    ["addresses", [{ listen: "127.0.0.1:80" }]],
+    ["programs", [{}]],
+    ["programs", null],
+    ["connections", { now: 1 }],
+    ["bytes", null],
+    ["waitingFor", undefined],
+    ["lastFailure", "yesterday"],
+  ])("with %s of %j is none", (field, value) => {
+    expect(isStatus({ ...status, [field]: value })).toBe(false);
+  });
+});
