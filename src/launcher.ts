@@ -99,10 +99,19 @@ function relayRoutes(routes: RouteSetting[], sockets: ListeningSocket[], { targe
 }
 
 function relaySettings(settings: Settings): RelaySettings {
-  const { connectTimeout, tcpKeepalive, idleTimeout, exitIdleTime, proxyProtocol, logLevel } = settings;
+  const { connectTimeout, tcpKeepalive, idleTimeout, exitIdleTime, exitIdleAtRest, proxyProtocol, logLevel } = settings;
   const maxConnections = capacity(settings.maxConnections);
   const describeClients = logLevel === "debug";
-  return { connectTimeout, maxConnections, tcpKeepalive, idleTimeout, exitIdleTime, proxyProtocol, describeClients };
+  return {
+    connectTimeout,
+    maxConnections,
+    tcpKeepalive,
+    idleTimeout,
+    exitIdleTime,
+    exitIdleAtRest,
+    proxyProtocol,
+    describeClients,
+  };
 }
 
 /** Each connection takes two descriptors. */

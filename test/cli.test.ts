@@ -103,7 +103,8 @@ describe("parseCommandLine", () => {
   });
 
   test.each(switches)("--$flag takes no value", ({ flag }) => {
-    expect(parseCommandLine([`--${flag}`, "server"], {})).toMatchObject({ program: ["server"] });
+    const needed = { LAUNCH_DAEMON_EXIT_IDLE_TIME: flag === "exit-idle-at-rest" ? "10m" : "" };
+    expect(parseCommandLine([`--${flag}`, "server"], needed)).toMatchObject({ program: ["server"] });
     expect(() => parseCommandLine([`--${flag}=1`, "server"], {})).toThrow(
       `cannot use --${flag}=1: --${flag} takes no value`,
     );

@@ -40,7 +40,13 @@ async function running(first: Version = { name: "old" }, settings: Partial<CopyS
   if (found.kind !== "listener" || found.address.kind !== "tcp") throw new Error("no listener");
   const sockets = [{ fd, address: found.address, name: "Socket" }];
   const routes = copy.targets.map((target) => ({ sockets, target }));
-  const limits = { tcpKeepalive: never, idleTimeout: never, exitIdleTime: never, maxConnections: 100 };
+  const limits = {
+    tcpKeepalive: never,
+    idleTimeout: never,
+    exitIdleAtRest: false,
+    exitIdleTime: never,
+    maxConnections: 100,
+  };
   const relay = new Relay(routes, { ...all, ...limits, describeClients: false }, log);
   const copies = new Copies(copy, start, relay, all);
   cleanUps.push(async () => {

@@ -32,6 +32,7 @@ const owner: ConnectionOwner = {
     sendRoom: () => Number.POSITIVE_INFINITY,
     setKeepAlive: () => {},
     setReceiveBuffer: () => {},
+    shutDownIfRead: () => true,
     setSendBuffer: () => {},
     unansweredFor: () => 0,
     unsentBytes: () => 0,

@@ -4,7 +4,7 @@ import { Inactivity } from "./inactivity.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Peer } from "./peer.ts";
 import { Side, type SideOwner } from "./side.ts";
-import { Stream } from "./stream.ts";
+import { type Conversation, Stream } from "./stream.ts";
 import type { Target } from "./target.ts";
 
 /** What a connection needs of the relay that it lives in. */
@@ -31,6 +31,7 @@ export type Outcome =
   | "upload undelivered"
   | "not connected"
   | "idle"
+  | "at rest"
   | "stopped";
 
 /**
@@ -42,7 +43,7 @@ export const firstTick = 500;
 const halfClosedLimit = 3_600_000;
 
 /** A client and its backend as one thing. It owns both sockets from the moment it gets them. */
-export class Connection implements SideOwner, TimeEvent {
+export class Connection implements SideOwner, TimeEvent, Conversation {
   readonly client: Side;
   readonly backend: Side;
   /** From the client to the backend. */
@@ -52,6 +53,7 @@ export class Connection implements SideOwner, TimeEvent {
   outcome: Outcome = "in order";
   /** Where the backend is, or will be looked for; the relay's to set. */
   target: Target | null = null;
+  lastSpeaker: Conversation["lastSpeaker"] = null;
   appointment: TimeEvent["appointment"] = null;
   /** Whether the first tick is still to come, which needs no appointment. */
   #isNew = true;
@@ -66,8 +68,8 @@ export class Connection implements SideOwner, TimeEvent {
     this.kernel = owner.kernel;
     this.client = new Side("client", kinds.client, this);
     this.backend = new Side("backend", kinds.backend, this);
-    this.up = new Stream(this.client, this.backend);
-    this.down = new Stream(this.backend, this.client);
+    this.up = new Stream(this.client, this.backend, this);
+    this.down = new Stream(this.backend, this.client, this);
     this.client.inbound = this.backend.outbound = this.up;
     this.client.outbound = this.backend.inbound = this.down;
   }
@@ -113,6 +115,13 @@ export class Connection implements SideOwner, TimeEvent {
     this.backend.close();
   }
 
+  /** Closes a connection that is at rest, the client first; returns whether it was. */
+  closeAtRest(): boolean {
+    if (!this.atRest || !this.client.shutDownIfRead()) return false;
+    this.close("at rest");
+    return true;
+  }
+
   /** Bytes that have moved in either direction, as far as is known without asking the kernel. */
   get moved(): number {
     return this.up.received + this.up.sent + this.down.received + this.down.sent;
@@ -130,6 +139,15 @@ export class Connection implements SideOwner, TimeEvent {
   /** Whether anything here is still to be delivered. */
   get pending(): boolean {
     return this.dialing || this.up.pending || this.down.pending;
+  }
+
+  /**
+   * Whether nobody waits for anything: nobody has spoken yet or the program spoke last, and nothing is on its way. A client that
+   * has ended its upload waits for the rest.
+   */
+  get atRest(): boolean {
+    if (this.lastSpeaker === this.up || this.up.state !== "open" || this.pending) return false;
+    return this.backend.atRest && this.client.atRest;
   }
 
   /** Whether the program has gone and the client has everything. */

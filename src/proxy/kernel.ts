@@ -10,6 +10,7 @@ export type Kernel = Pick<
   | "setKeepAlive"
   | "setReceiveBuffer"
   | "setSendBuffer"
+  | "shutDownIfRead"
   | "unansweredFor"
   | "unsentBytes"
 >;

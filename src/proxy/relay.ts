@@ -5,6 +5,7 @@ import type { ListeningSocket } from "../system/sockets.ts";
 import { Clock, type TimeEvent } from "./clock.ts";
 import { Connection, type ConnectionOwner, firstTick, idleCheck } from "./connection.ts";
 import type { Dial } from "./dial.ts";
+import { IdleWatch } from "./idle-watch.ts";
 import { Inactivity } from "./inactivity.ts";
 import { kernel } from "./kernel.ts";
 import { LossReport } from "./loss-report.ts";
@@ -20,6 +21,8 @@ export interface RelaySettings {
   tcpKeepalive: number;
   idleTimeout: number;
   exitIdleTime: number;
+  /** Whether connections at rest count as none for that. */
+  exitIdleAtRest: boolean;
   proxyProtocol: "v1" | "v2" | undefined;
   /** Whether a line for each connection is wanted. Asking for a client's address costs a system call. */
   describeClients: boolean;
@@ -52,7 +55,7 @@ export class Relay implements ConnectionOwner, TimeEvent {
   readonly kernel = kernel;
   readonly clock = new Clock();
   appointment: TimeEvent["appointment"] = null;
-  /** Resolves when there was no connection for `exitIdleTime`; nothing is accepted from then on. */
+  /** Resolves when there was no connection, or none but at rest, for `exitIdleTime`; nothing is accepted from then on. */
   readonly idle: Promise<void>;
   readonly #routes: Route[];
   readonly #connections = new Set<Connection>();
@@ -64,7 +67,7 @@ export class Relay implements ConnectionOwner, TimeEvent {
   /** What was, of connections that have ended. */
   readonly #ended = { connections: 0, up: 0, down: 0 };
   #state: "accepting" | "stopped" = "stopped";
-  #idleTimer: Timer | undefined;
+  readonly #idleWatch: IdleWatch;
 
   constructor(
     routes: RelayRoute[],
@@ -73,6 +76,7 @@ export class Relay implements ConnectionOwner, TimeEvent {
   ) {
     this.idle = this.#becameIdle.promise;
     this.#losses = new LossReport(log);
+    this.#idleWatch = new IdleWatch(this.#connections, limits, this.clock, () => this.#endIdling());
     const owner: RouteOwner = {
       connectTimeout: limits.connectTimeout,
       handlers,
@@ -116,7 +120,7 @@ export class Relay implements ConnectionOwner, TimeEvent {
   start(): void {
     this.#state = "accepting";
     this.#adjust();
-    this.#startIdleTimer();
+    this.#idleWatch.restart();
   }
 
   /** New connections wait in the kernel's queue from now on; others go on. */
@@ -205,7 +209,7 @@ export class Relay implements ConnectionOwner, TimeEvent {
       `${label} to ${place}: ${up.received} bytes up, ${down.received} bytes down${loss}, ended ${outcome}`,
     );
     this.#adjust();
-    this.#startIdleTimer();
+    if (this.#state === "accepting") this.#idleWatch.restart();
   }
 
   #accepted(socket: Socket<Side>, kind: Address["kind"], route: Route): void {
@@ -213,8 +217,8 @@ export class Relay implements ConnectionOwner, TimeEvent {
     const connection = new Connection(this, label, { client: kind, backend: route.target.address.kind });
     connection.target = route.target;
     socket.data = connection.client;
-    clearTimeout(this.#idleTimer);
     this.#connections.add(connection);
+    this.#idleWatch.restart();
     connection.accept(socket, this.#header(socket, kind));
     // The route's target may be another by the time that it is reached.
     route.dialer.dial(
@@ -245,16 +249,14 @@ export class Relay implements ConnectionOwner, TimeEvent {
     for (const route of this.#routes) route.adjust(room);
   }
 
-  /** The time without a connection starts now. */
-  #startIdleTimer(): void {
-    const { exitIdleTime } = this.limits;
-    if (exitIdleTime === Number.POSITIVE_INFINITY || this.#connections.size > 0 || this.#state === "stopped") return;
-    clearTimeout(this.#idleTimer);
-    this.#idleTimer = setTimeout(() => {
-      this.stopAccepting();
-      this.log.info(`no connection for ${exitIdleTime / 1000} s`);
-      this.#becameIdle.resolve();
-    }, exitIdleTime);
+  /** There was no use for long enough. Accepting goes on if a connection is not at rest any more when it is looked at for the last time. */
+  #endIdling(): void {
+    if (this.#state === "stopped") return;
+    const { size } = this;
+    this.stopAccepting();
+    if (!this.#idleWatch.closeAll()) return this.start();
+    this.log.info(this.#idleWatch.describe(size));
+    this.#becameIdle.resolve();
   }
 }
 

@@ -78,6 +78,14 @@ export class Side implements Source, Sink, Dialing<Side> {
   }
 
   /**
+   * Whether nothing that the peer has sent is unread, and nothing sent to it is unacknowledged. On a Unix socket of macOS all that our
+   * kernel has taken lies in the peer's buffer and counts as acknowledged (`unsentBytes`): no close takes it away from there.
+   */
+  get atRest(): boolean {
+    return this.#unsent === 0 && (this.peer === null || this.owner.kernel.readableBytes(this.peer.fd) === 0);
+  }
+
+  /**
    * A client bytes of whose upload are lost must not get FIN where it could not be told of the loss any more: it has ended its
    * upload already, or waits for an answer that will not come.
    */
@@ -174,6 +182,11 @@ export class Side implements Source, Sink, Dialing<Side> {
     const unheard = this.role === "client" && this.inbound.undelivered > 0;
     if (this.outbound.pending || unheard) this.reset();
     else this.#end();
+  }
+
+  /** Sends the peer FIN, to be closed right afterwards, unless something that it has sent is unread; returns whether it did. */
+  shutDownIfRead(): boolean {
+    return this.peer === null || this.owner.kernel.shutDownIfRead(this.peer.fd);
   }
 
   /** Closes the socket once it is not needed for anything. A client that may still be sending is read empty for a while before. */

@@ -29,6 +29,12 @@ export interface Sink {
   closeIfDone(): void;
 }
 
+/** What the two streams of a connection share. */
+export interface Conversation {
+  /** The stream whose source has sent bytes last; null as long as neither has. */
+  lastSpeaker: Stream | null;
+}
+
 /**
  * `open`: the source sends, the sink takes. `discarding`: the sink is gone; what still comes is counted and dropped.
  * `ending`: the source has ended; the sink does not have everything yet. `resetting`: the sink is reset once it has what
@@ -55,6 +61,7 @@ export class Stream {
   constructor(
     readonly source: Source,
     readonly sink: Sink,
+    readonly conversation: Conversation,
   ) {}
 
   /** Whether the source sends no more. */
@@ -96,6 +103,7 @@ export class Stream {
   /** Bytes came from the source. They are the stream's to keep, except for `borrowed` ones: those are copied if they have to wait. */
   write(chunk: Uint8Array, borrowed = false): void {
     this.received += chunk.length;
+    this.conversation.lastSpeaker = this;
     if (this.shut) return this.source.dropped();
     const { peer } = this.sink;
     if (peer !== null && this.#queue.length === 0) {

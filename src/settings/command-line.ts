@@ -75,6 +75,11 @@ export function readCommandLine(
   source: SocketSource = "elsewhere",
 ): { settings: Settings; program: ProgramCommand | null; unused: string[] } {
   const settings = readSettings(flags, environment, source);
+  if (settings.exitIdleAtRest && settings.exitIdleTime === Number.POSITIVE_INFINITY) {
+    throw new UserError(
+      "cannot use --exit-idle-at-rest alone: how long connections have to be at rest is missing; add --exit-idle-time",
+    );
+  }
   const [program, ...args] = rest;
   if (program === undefined) {
     throw new UserError("cannot start: the program is missing; name one after the options, or - to run none");

@@ -139,6 +139,14 @@ export const options = {
     relay: true,
     parse: parseDuration,
   }),
+  exitIdleAtRest: option({
+    flag: "exit-idle-at-rest",
+    variable: "LAUNCH_DAEMON_EXIT_IDLE_AT_REST",
+    default: "0",
+    help: "For --exit-idle-time: connections at rest count as none. Nobody has spoken on them yet or the program spoke last, and nothing has moved for that long. Not for database sessions or WebSockets, which are closed.",
+    relay: true,
+    parse: parseSwitch,
+  }),
   listen: option({
     flag: "listen",
     value: "address",

@@ -4,12 +4,13 @@ import { type LogLevel, logLevels } from "../log.ts";
 
 // How the texts of settings become values. Each function throws a UserError which says what would be right.
 
+const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
 /**
  * Reads a duration in milliseconds from `500ms`, `30s`, `5m` or `1h`; `0` is never and becomes Infinity. At most 24
  * days, since a timer holds no more.
  */
 export function parseDuration(text: string): number {
-  const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
   const match = text.match(/^(\d+)(ms|s|m|h)$/);
   if (Number(text) === 0 && /^0+$/.test(text)) return Number.POSITIVE_INFINITY;
   if (!match) throw new UserError("it is not a duration; write one like 500ms, 30s, 5m or 1h, or 0 for never");
@@ -17,6 +18,12 @@ export function parseDuration(text: string): number {
   if (duration > 24 * 24 * units.h)
     throw new UserError("it is longer than 24 days; write a shorter one, or 0 for never");
   return duration === 0 ? Number.POSITIVE_INFINITY : duration;
+}
+
+/** Writes a finite duration as `parseDuration` reads it, in the largest unit that leaves a whole number. */
+export function formatDuration(milliseconds: number): string {
+  const [unit, length] = Object.entries(units).findLast(([, length]) => milliseconds % length === 0) ?? ["ms", 1];
+  return `${milliseconds / length}${unit}`;
 }
 
 /** A socket's name and where its connections go; no target stands for a generated path. */

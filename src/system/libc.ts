@@ -54,6 +54,7 @@ export const systemConstants = {
   WNOWAIT: { linux: 0x01000000, macos: 0x20 },
   SIG_SETMASK: { linux: 2, macos: 3 },
   POLLOUT: { linux: 4, macos: 4 },
+  SHUT_WR: { linux: 1, macos: 1 },
 } as const;
 
 /** Those of this system. */
@@ -75,6 +76,7 @@ export const { symbols: libc } = dlopen(library, {
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
+  shutdown: { args: ["i32", "i32"], returns: "i32" },
   recv: { args: ["i32", "ptr", "usize", "i32"], returns: "i32" },
   getrlimit: { args: ["i32", "ptr"], returns: "i32" },
   setrlimit: { args: ["i32", "ptr"], returns: "i32" },

@@ -165,6 +165,14 @@ export function readableBytes(fd: number): number {
   return linux.ioctl(fd, constants.SIOCINQ, answer) === 0 ? (answer[0] ?? 0) : 0;
 }
 
+/**
+ * Sends FIN unless something that the peer has sent is unread; returns whether it did (shutdown(2)). Nothing can do both in one: between the
+ * look and the FIN lies about a microsecond, and more only where the kernel takes the processor away just then.
+ */
+export function shutDownIfRead(fd: number): boolean {
+  return readableBytes(fd) === 0 && libc.shutdown(fd, constants.SHUT_WR) === 0;
+}
+
 /** Reads what waits on a stream socket, at most `length` bytes, into `buffer`; returns how many bytes that were. */
 export function receiveInto(fd: number, buffer: Uint8Array, length: number): number {
   return libc.recv(fd, buffer, length, 0);

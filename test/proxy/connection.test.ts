@@ -1,6 +1,6 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { Connection } from "../../src/proxy/connection.ts";
-import { pendingDial, reset, ScriptedOwner } from "../support/scripted-peer.ts";
+import { connectionOf, pendingDial, reset, ScriptedOwner } from "../support/scripted-peer.ts";
 
 /** A connection whose client was accepted and whose backend is being dialled. */
 function accepted(kinds: { client: "tcp" | "unix"; backend: "tcp" | "unix" } = { client: "tcp", backend: "tcp" }) {
@@ -117,4 +117,72 @@ test("what was received or acknowledged is movement, what only our kernel has ta
   backendPeer.unsent = 0;
   expect(isOpenAfter(3_999)).toBe(true);
   expect([isOpenAfter(4_000), connection.outcome]).toEqual([false, "idle"]);
+});
+
+describe("a connection is at rest", () => {
+  const over = (it: ReturnType<typeof connectionOf>) => {
+    expect(it.owner.faults).toEqual([]);
+    it.connection.close("stopped");
+  };
+
+  test("when nobody has spoken, or the program spoke last", () => {
+    const it = connectionOf();
+    expect(it.connection.atRest).toBe(true);
+    it.clientPeer.data(10);
+    expect(it.connection.atRest).toBe(false);
+    it.backendPeer.data(10);
+    expect(it.connection.atRest).toBe(true);
+    it.clientPeer.data(1);
+    expect(it.connection.atRest).toBe(false);
+    over(it);
+  });
+
+  test("not while its backend is dialled", () => {
+    const { connection, connect } = accepted();
+    expect(connection.atRest).toBe(false);
+    connect();
+    expect(connection.atRest).toBe(true);
+    connection.close("stopped");
+  });
+
+  test.each(["clientPeer", "backendPeer"] as const)("not while something is unread or unacknowledged: %s", (peer) => {
+    const it = connectionOf();
+    it.backendPeer.data(10);
+    for (const what of ["unread", "unsent"] as const) {
+      it[peer][what] = 1;
+      expect(it.connection.atRest).toBe(false);
+      it[peer][what] = 0;
+      expect(it.connection.atRest).toBe(true);
+    }
+    over(it);
+  });
+
+  test("not while the client does not take what the program has sent", () => {
+    const it = connectionOf();
+    it.clientPeer.room = 5;
+    it.backendPeer.data(10);
+    expect(it.connection.atRest).toBe(false);
+    it.clientPeer.take(5);
+    expect(it.connection.atRest).toBe(true);
+    over(it);
+  });
+
+  test("when the program has ended its answer, but not when the client has ended its upload", () => {
+    const it = connectionOf();
+    it.clientPeer.data(10);
+    it.backendPeer.data(10);
+    it.backend.end();
+    expect(it.connection.atRest).toBe(true);
+    it.client.end();
+    expect(it.connection.atRest).toBe(false);
+    over(it);
+  });
+
+  test("not for one half: the program may have said a part of what the client waits for", () => {
+    const it = connectionOf();
+    it.client.end();
+    it.backendPeer.data(10);
+    expect(it.connection.atRest).toBe(false);
+    over(it);
+  });
 });

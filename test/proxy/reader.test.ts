@@ -48,6 +48,7 @@ async function relayTo(kind: "tcp" | "unix", serve: (socket: Socket) => void): P
       tcpKeepalive: never,
       idleTimeout: never,
       exitIdleTime: never,
+      exitIdleAtRest: false,
       proxyProtocol: undefined,
       describeClients: false,
     },

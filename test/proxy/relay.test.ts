@@ -25,6 +25,7 @@ const standard: RelaySettings = {
   tcpKeepalive: 60_000,
   idleTimeout: Number.POSITIVE_INFINITY,
   exitIdleTime: Number.POSITIVE_INFINITY,
+  exitIdleAtRest: false,
   proxyProtocol: undefined,
   describeClients: true,
 };
@@ -155,6 +156,29 @@ test("a half-closed connection on which nothing moves for an hour is closed, ano
   jest.advanceTimersByTime(80 * 60_000);
   await until(() => theRelay.size === 1);
   expect(lines.filter((line) => line.endsWith("ended idle"))).toHaveLength(1);
+});
+
+test("connections at rest are closed after the idle time, and nothing is accepted from then on", async () => {
+  const settings = { exitIdleTime: 200, exitIdleAtRest: true };
+  const { relay: theRelay, address, backend, lines } = relay(settings);
+  const [silent, waiting, answered] = [await client(address), await client(address), await client(address)];
+  waiting.send('{"answer": 10, ');
+  answered.send(`${JSON.stringify({ answer: 10, last: "hold" })}\n`);
+  await answered.got(10);
+  await Bun.sleep(600);
+  expect([theRelay.size, lines]).toEqual([3, []]);
+  const start = performance.now();
+  waiting.send('"last": "hold"}\n');
+  await theRelay.idle;
+  expect(performance.now() - start).toBeWithin(190, 2_000);
+  expect(theRelay.size).toBe(0);
+  for (const one of [silent, waiting, answered]) expect((await one.over()).state).toBe("ended");
+  expect([silent.received, waiting.received, answered.received]).toEqual([0, 10, 10]);
+  expect(lines.filter((line) => line.endsWith("ended at rest"))).toHaveLength(3);
+  expect(lines).toContain("idle: 3 connections at rest for 200ms");
+  await client(address, { answer: 10 });
+  await Bun.sleep(50);
+  expect([theRelay.size, backend?.orders.length]).toEqual([0, 2]);
 });
 
 test("draining waits for what moves and for what is undelivered, but not for what is quiet", async () => {

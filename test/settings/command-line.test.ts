@@ -49,9 +49,22 @@ describe("readCommandLine", () => {
   test.each([
     [[], {}, "cannot start: the program is missing"],
     [[""], {}, "cannot start: the program's name is empty"],
+    [["server"], { LAUNCH_DAEMON_EXIT_IDLE_AT_REST: "1" }, "cannot use --exit-idle-at-rest alone"],
+    [
+      ["server"],
+      { LAUNCH_DAEMON_EXIT_IDLE_AT_REST: "1", LAUNCH_DAEMON_EXIT_IDLE_TIME: "0" },
+      "cannot use --exit-idle-at-rest alone",
+    ],
   ])("refuses %j with %j", (rest: string[], environment: Record<string, string>, sentence) => {
     expect(() => readCommandLine({ flags: {}, rest }, environment)).toThrow(sentence);
   });
+});
+
+test("connections may be at rest for an idle time, and 0 asks for nothing", () => {
+  const idle = { LAUNCH_DAEMON_EXIT_IDLE_AT_REST: "1", LAUNCH_DAEMON_EXIT_IDLE_TIME: "10m" };
+  expect(readCommandLine({ flags: {}, rest: ["server"] }, idle).settings.exitIdleAtRest).toBe(true);
+  const off = { LAUNCH_DAEMON_EXIT_IDLE_AT_REST: "0" };
+  expect(readCommandLine({ flags: {}, rest: ["server"] }, off).settings.exitIdleAtRest).toBe(false);
 });
 
 describe("refuseMissingTargets", () => {

@@ -30,6 +30,7 @@ const samples: Record<OptionName, { text: string; value: unknown; other: string 
   tcpKeepalive: { text: "0", value: Number.POSITIVE_INFINITY, other: "1s" },
   idleTimeout: { text: "5m", value: 300_000, other: "1s" },
   exitIdleTime: { text: "1h", value: 3_600_000, other: "1s" },
+  exitIdleAtRest: { text: "1", value: true, other: "0" },
   listen: { text: "127.0.0.1:0", value: [{ kind: "tcp", host: "127.0.0.1", port: 0 }], other: ":80" },
   logLevel: { text: "debug", value: "debug", other: "warn" },
 };
@@ -74,6 +75,7 @@ describe("the table", () => {
       tcpKeepalive: 60_000,
       idleTimeout: Number.POSITIVE_INFINITY,
       exitIdleTime: Number.POSITIVE_INFINITY,
+      exitIdleAtRest: false,
       listen: [],
       logLevel: "info",
     });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { UserError } from "../../src/errors.ts";
 import {
+  formatDuration,
   parseCount,
   parseDuration,
   parseLogLevel,
@@ -13,6 +14,12 @@ import {
 import { anyText, check } from "../support/property.ts";
 
 const hour = 3_600_000;
+
+test("formatDuration writes the largest unit that leaves a whole number, and what it writes is read as the same", () => {
+  const texts = ["1ms", "1500ms", "1s", "90s", "10m", "90m", "576h"];
+  expect(texts.map((text) => formatDuration(parseDuration(text)))).toEqual(texts);
+  expect(["1000ms", "60s", "120m"].map((text) => formatDuration(parseDuration(text)))).toEqual(["1s", "1m", "2h"]);
+});
 
 describe("parseDuration", () => {
   test.each([

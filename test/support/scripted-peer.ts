@@ -26,6 +26,8 @@ export class ScriptedPeer implements Peer {
   /** What the played kernel has taken from us, and how much of that its peer has not. */
   written = 0;
   unsent = 0;
+  /** What it has sent and nobody has read. */
+  unread = 0;
   paused = false;
   /** Each silence after which it was to be probed, in milliseconds. */
   keepAlive: number[] = [];
@@ -126,11 +128,12 @@ export class ScriptedOwner implements ConnectionOwner {
   readonly clock = new Clock();
   readonly kernel: Kernel = {
     isDisconnected: (fd) => this.peers.get(fd)?.vanished ?? false,
-    readableBytes: () => 0,
+    readableBytes: (fd) => this.peers.get(fd)?.unread ?? 0,
     receiveInto: () => 0,
     sendRoom: () => Number.POSITIVE_INFINITY,
     setKeepAlive: (fd, idle) => void this.peers.get(fd)?.keepAlive.push(idle),
     setReceiveBuffer: (fd, bytes) => void this.peers.get(fd)?.receiveBuffers.push(bytes),
+    shutDownIfRead: (fd) => this.peers.get(fd)?.unread === 0,
     unansweredFor: (fd) => this.peers.get(fd)?.unanswered ?? 0,
     setSendBuffer: (fd, bytes) => void this.peers.get(fd)?.sendBuffers.push(bytes),
     unsentBytes: (fd) => this.peers.get(fd)?.unsent ?? 0,

@@ -63,7 +63,7 @@ describe("constants and layouts", () => {
       NUMBER(SOL_LOCAL); NUMBER(LOCAL_PEERCRED); NUMBER(XUCRED_VERSION);
       NUMBER(sizeof(struct xucred)); NUMBER(offsetof(struct xucred, cr_version)); NUMBER(offsetof(struct xucred, cr_uid));
     #endif
-      NUMBER(POLLOUT); NUMBER(LOCK_EX); NUMBER(LOCK_NB); NUMBER(P_PID); NUMBER(WNOHANG); NUMBER(WEXITED); NUMBER(WNOWAIT);
+      NUMBER(POLLOUT); NUMBER(SHUT_WR); NUMBER(LOCK_EX); NUMBER(LOCK_NB); NUMBER(P_PID); NUMBER(WNOHANG); NUMBER(WEXITED); NUMBER(WNOWAIT);
       NUMBER(offsetof(siginfo_t, si_code)); NUMBER(offsetof(siginfo_t, si_pid)); NUMBER(offsetof(siginfo_t, si_status)); NUMBER(CLD_EXITED);
     #ifdef __linux__
       NUMBER(TCP_INFO);
@@ -202,6 +202,7 @@ describe("constants and layouts", () => {
       LOCK_EX: 2, // bsd/sys/fcntl.h
       LOCK_NB: 4, // bsd/sys/fcntl.h
       POLLOUT: 4, // bsd/sys/poll.h
+      SHUT_WR: 1, // bsd/sys/socket.h
     };
     const ours = Object.entries(systemConstants).map(([name, { macos }]) => [name, macos]);
     expect(Object.fromEntries(ours)).toEqual(published);

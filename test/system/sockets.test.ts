@@ -16,7 +16,9 @@ import {
   describe as describeDescriptor,
   duplicate,
   peerUser,
+  readableBytes,
   setKeepAlive,
+  shutDownIfRead,
   unsentBytes,
 } from "../../src/system/sockets.ts";
 import { waitFor } from "../support/wait.ts";
@@ -181,6 +183,51 @@ describe("unsentBytes", () => {
     expect(unsentBytes(fd)).toBe(0);
     closeSync(fd);
   });
+});
+
+test("shutDownIfRead sends FIN where nothing is unread, over TCP and Unix sockets, and else leaves the socket as it is", async () => {
+  const addresses: Address[] = [tcp("127.0.0.1", 0), { kind: "unix", path: join(folder, "shut-down") }];
+  for (const address of addresses) {
+    const fd = bindListener(address, 1);
+    const found = describeDescriptor(fd);
+    if (found.kind !== "listener") throw new Error("not bound");
+    const accepted = Promise.withResolvers<Socket<undefined>>();
+    const handlers = { open: (socket: Socket<undefined>) => accepted.resolve(socket), data() {} };
+    using _server = Bun.listen({ fd, allowHalfOpen: true, socket: handlers });
+    let ended = false;
+    let text = "";
+    const socket = {
+      data: (_: Socket<undefined>, chunk: Buffer) => {
+        text += chunk;
+      },
+      end: () => {
+        ended = true;
+      },
+    };
+    const peer =
+      found.address.kind === "unix"
+        ? await Bun.connect<undefined>({ allowHalfOpen: true, unix: found.address.path, socket, data: undefined })
+        : await Bun.connect<undefined>({
+            allowHalfOpen: true,
+            hostname: "127.0.0.1",
+            port: found.address.port,
+            socket,
+          });
+    const ours = await accepted.promise;
+    ours.pause();
+    peer.write("unread");
+    await waitFor("the data to arrive", () => readableBytes(ours.fd) === 6);
+    expect(shutDownIfRead(ours.fd)).toBe(false);
+    expect(ours.write("still open")).toBe(10);
+    await waitFor("the answer", () => text === "still open");
+    ours.resume();
+    await waitFor("the data to be read", () => readableBytes(ours.fd) === 0);
+    expect(ended).toBe(false);
+    expect(shutDownIfRead(ours.fd)).toBe(true);
+    await waitFor("the end", () => ended);
+    ours.terminate();
+    peer.terminate();
+  }
 });
 
 test.each([

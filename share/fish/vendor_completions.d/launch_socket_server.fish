@@ -66,6 +66,7 @@ complete -c launch_socket_server -n __launch_socket_server_expects_flag -l max-c
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l tcp-keepalive -x -d 'Probe a silent TCP peer after this long; 0 for never'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l idle-timeout -x -d 'Close a connection on which nothing moves for this long; 0 for never'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l exit-idle-time -x -d 'Stop the program and exit when there was no connection for this long; the next one starts both'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l exit-idle-at-rest -d 'For --exit-idle-time: connections at rest count as none'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l listen -x -d 'Bind HOST:PORT or a Unix path directly, without launchd or systemd; for trying things out'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l log-level -x -a 'error warn info debug' -d 'How much goes to stderr: error, warn, info, or debug with a line for each connection'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l print-plist -x -a '(__launch_socket_server_labels)' -d 'Print the property list of a service that runs the program like this, with what it needs of here: the program\'s path, its folder in PATH, this folder, the user'
