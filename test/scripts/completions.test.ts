@@ -151,7 +151,7 @@ describe("completions", () => {
 
   const fish = peer("fish", "fish");
   test.skipIf(fish === null)("in fish", async () => {
-    const script = lines.map(([typed]) => `complete -C 'launch_socket_server ${typed}'; echo end`);
+    const script = lines.map(([typed]) => `complete -C 'launch_socket_server ${typed}'; echo =====`);
     const command = new Command([fish ?? "", "-c", script.join("\n")], {
       cwd: join(folder, "work"),
       // fish finds the file by its name, in a folder of XDG_DATA_DIRS.
@@ -161,7 +161,7 @@ describe("completions", () => {
     const { code, stdout, stderr } = await command.ended();
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     const completed = stdout
-      .split("end\n")
+      .split("=====\n")
       .slice(0, -1)
       .map((text) =>
         text
