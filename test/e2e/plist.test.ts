@@ -52,7 +52,7 @@ describe("--print-plist", () => {
         "program: /usr/bin/sh",
         `working folder: ${folder}`,
         `log: ${log}`,
-        `make the log first: sudo install -m 640 -o nobody /dev/null ${log}`,
+        `make the log first: test -e ${log} || sudo install -m 640 -o nobody /dev/null ${log}`,
         "",
       ].join("\n"),
     });
@@ -328,6 +328,18 @@ describe.skipIf(programUnderTest.platform === "macos")("without launchd", () => 
     const file = await write("com.example.web.plist", stdout.slice(stdout.indexOf("<?xml")));
     expect((await run(["--install", file, "--dry-run"])).status).toBe(0);
     expect(existsSync("/Library/LaunchDaemons/com.example.web.plist")).toBe(false);
+  });
+
+  test("--uninstall --dry-run says nothing of a launchd that is not there", async () => {
+    const { status, stdout, stderr } = await run(["--dry-run", "--uninstall", "com.example.web"]);
+    const isRoot = process.getuid?.() === 0;
+    const [domain, place] = isRoot ? ["system", "/Library/LaunchDaemons"] : [`gui/${process.getuid?.()}`, ""];
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: "note: this system has no launchd; on a Mac that has com.example.web installed:\n",
+    });
+    expect(stdout).toStartWith(`launchctl bootout ${domain}/com.example.web\nremove ${place}`);
+    expect(stdout).toEndWith("/com.example.web.plist\n");
   });
 
   test("the released program knows no folders but the system's", async () => {

@@ -1,4 +1,4 @@
-import { closeSync, constants, fchmodSync, fchownSync, lstatSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, constants, fchmodSync, fchownSync, lstatSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { reasonOf, UserError } from "../../errors.ts";
 import type { Account } from "../check/machine.ts";
@@ -15,7 +15,8 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 
 /**
  * Makes the log, empty and the user's own; for null only its folder. A regular file of that user is kept. launchd opens the path as
- * root would not: it follows links (launchd-842, src/core.c:5168), so that anything else there is refused with a UserError.
+ * root would not: it follows links (launchd-842, src/core.c:5168), so that anything else there is refused with a UserError. Its group is the
+ * folder's, as that of files which are made there by hand (open(2) of macOS): every user of a Mac is in the users' own, staff.
  */
 export function makeLog(path: string, account: Account | null): void {
   const refuse = (why: string, fix: string): never => {
@@ -26,7 +27,7 @@ export function makeLog(path: string, account: Account | null): void {
     if (account === null) return;
     const fd = openSync(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600);
     try {
-      fchownSync(fd, account.uid, account.groups[0] ?? 0);
+      fchownSync(fd, account.uid, statSync(dirname(path)).gid);
       fchmodSync(fd, mode);
     } finally {
       closeSync(fd);
@@ -40,10 +41,11 @@ export function makeLog(path: string, account: Account | null): void {
   }
 }
 
-/** The one command that does the same, for who installs a printed plist by hand; null where nothing has to be done. */
+/** The one command that does the same, for who installs a printed plist by hand; null where nothing has to be done. What is there is kept. */
 export function logCommand({ path, user }: NewLog): string | null {
   if (user === null) return null;
-  return `sudo install -m ${mode.toString(8)} -o ${shellWord(user)} /dev/null ${shellWord(path)}`;
+  const file = shellWord(path);
+  return `test -e ${file} || sudo install -m ${mode.toString(8)} -o ${shellWord(user)} /dev/null ${file}`;
 }
 
 function isFileOf(path: string, { uid }: Account): boolean {
