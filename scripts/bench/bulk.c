@@ -1,8 +1,8 @@
 /*
  * Bulk data in either direction. The server is ours too, so that it is never the slowest of the chain.
  *
- *   bulk serve PATH|PORT|3                             (3: the descriptor of that number) a connection that sends 'd' gets data, one that sends 'u' is read
- *   bulk down|up PATH|PORT CONNECTIONS MILLISECONDS    prints gigabytes (10^9) a second
+ *   bulk serve PATH|[IPv4:]PORT|3                           (3: the descriptor of that number) a connection that sends 'd' gets data, one that sends 'u' is read
+ *   bulk down|up PATH|[IPv4:]PORT CONNECTIONS MILLISECONDS  prints gigabytes (10^9) a second
  */
 #define _GNU_SOURCE
 #include "net.h"

@@ -144,7 +144,7 @@ function go(name: string, folder: string, flags: string[]): Contender {
 }
 
 /** As all of them but socat write it: a path, or HOST:PORT. */
-function addressOf(place: Target): string {
+export function addressOf(place: Target): string {
   return place.kind === "unix" ? place.path : `${place.host ?? "127.0.0.1"}:${place.port}`;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Measures this program beside what people would use instead, and writes results.json, results.md and chart.svg.
  *
- *   bun scripts/bench/main.ts [--quick] [--rounds N] [--only NAME,…] [--phases speed,memory,growth,start,idle]
+ *   bun scripts/bench/main.ts [--quick] [--rounds N] [--only NAME,…] [--phases speed,far,memory,growth,start,idle]
  *                             [--against FILE]… [--program FILE] [--output FOLDER]
  *
  * --only takes parts of contenders' names; --against adds another build of this program, to compare two.
@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import { chart } from "./chart.ts";
 import { type Contender, peers, possibleConnections, programName, thisProgram } from "./contenders.ts";
 import { measureActivation, measureGrowth, measureMemory, measureStart, measureWakeUps } from "./costs.ts";
+import { measureFar } from "./far.ts";
 import { handOverName } from "./hand-over.ts";
 import { Load } from "./measures.ts";
 import { programSize } from "./process.ts";
@@ -25,7 +26,7 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     rounds: { type: "string" },
     only: { type: "string", default: "" },
-    phases: { type: "string", default: "speed,memory,growth,start,idle" },
+    phases: { type: "string", default: "speed,far,memory,growth,start,idle" },
     against: { type: "string", multiple: true, default: [] },
     program: { type: "string", default: "sbin/launch_socket_server" },
     output: { type: "string", default: "build/bench" },
@@ -63,6 +64,7 @@ async function measure(folder: string, results: Results): Promise<void> {
   const handOver = handOverName.includes(values.only) ? program : null;
   const work: Record<string, () => Promise<void>> = {
     speed: () => measureSpeed(results, chosen, handOver, backends, folder, load, rounds, tell),
+    far: () => measureFar(results, chosen, folder, load, rounds, tell),
     memory: () => memories(results, chosen, backends, folder, load),
     growth: () => growth(results, chosen, backends, folder, load),
     start: () => starts(results, chosen, backends, folder),
@@ -168,6 +170,7 @@ const results: Results = {
   duration: 1_000,
   unix: {},
   tcp: {},
+  far: {},
   memory: {},
   growth: {},
   start: {},

@@ -47,6 +47,15 @@ export const roundMeasures = {
   p999: measure("p999", "latency p99.9", "µs", "less"),
 };
 
+/** With a backend on TCP that is not near; the numbers are round trips in milliseconds. */
+export const farMeasures = {
+  far10: measure("far10", "MB/s to the client, round trip of 10 ms", "", "more"),
+  far50: measure("far50", "MB/s to the client, round trip of 50 ms", "", "more"),
+};
+
+/** How long a download from far is measured, in milliseconds: TCP takes a second to become fast there. */
+export const farDuration = (duration: number) => duration * 3;
+
 export type RoundKey = keyof typeof roundMeasures;
 export type Figures = Partial<Record<string, number>>;
 
@@ -136,7 +145,8 @@ async function withCpu(pid: number, work: () => Promise<number>): Promise<{ rate
   return { rate, cpu: (cpuSeconds(pid) - before) / (rate * seconds) };
 }
 
-async function run(argv: string[]): Promise<string> {
+/** What a load program prints. Throws if it fails. */
+export async function run(argv: string[]): Promise<string> {
   const child = Bun.spawn(argv, { stdout: "pipe", stderr: "pipe", timeout: 120_000 });
   const [status, text, errors] = await Promise.all([
     child.exited,

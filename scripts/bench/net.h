@@ -35,7 +35,7 @@ struct address {
   socklen_t length;
 };
 
-/* A path, or a port of 127.0.0.1. */
+/* A path, IPv4:PORT, or a port of 127.0.0.1. */
 static inline struct address parse_address(const char *text) {
   struct address a;
   memset(&a, 0, sizeof a);
@@ -48,9 +48,15 @@ static inline struct address parse_address(const char *text) {
     strcpy(a.u.un.sun_path, text);
     a.length = sizeof a.u.un;
   } else {
+    const char *colon = strchr(text, ':');
+    char host[INET_ADDRSTRLEN] = "127.0.0.1";
+    if (colon) snprintf(host, sizeof host, "%.*s", (int)(colon - text), text);
     a.u.in.sin_family = AF_INET;
-    a.u.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    a.u.in.sin_port = htons((uint16_t)atoi(text));
+    a.u.in.sin_port = htons((uint16_t)atoi(colon ? colon + 1 : text));
+    if (inet_pton(AF_INET, host, &a.u.in.sin_addr) != 1) {
+      fprintf(stderr, "not an IPv4 address: %s\n", host);
+      exit(1);
+    }
     a.length = sizeof a.u.in;
   }
   return a;

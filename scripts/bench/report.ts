@@ -1,6 +1,6 @@
 import type { MemoryFigures } from "./costs.ts";
 import { handOverName } from "./hand-over.ts";
-import { type Figures, type Measure, type RoundKey, roundMeasures } from "./measures.ts";
+import { type Figures, farDuration, farMeasures, type Measure, roundMeasures } from "./measures.ts";
 import { median, ratio, spread } from "./statistics.ts";
 
 /** All that a run has measured. Names of contenders are the keys, in the order of the table; "direct" has no relay. */
@@ -13,6 +13,8 @@ export interface Results {
   /** Over a Unix socket, and over TCP, to the backend: one entry for each round. */
   unix: Record<string, Figures[]>;
   tcp: Record<string, Figures[]>;
+  /** Over TCP to a backend that is far: one entry for each round. */
+  far: Record<string, Figures[]>;
   memory: Record<string, MemoryFigures>;
   growth: Record<string, Record<number, { rate: number; private: number }[]>>;
   start: Record<string, number[]>;
@@ -52,6 +54,13 @@ export function markdown(results: Results, program: string): string {
     ...(Object.keys(results.tcp).length > 0
       ? [roundTable("Backend on TCP", results.tcp), ratioTable(results.tcp, program)]
       : []),
+    ...(Object.keys(results.far).length > 0
+      ? [
+          `One connection over a link with a delay between relay and backend, with client and relay at the same end; ${farDuration(duration) / 1000} s from the start of each download, and so with TCP's slow start.`,
+          roundTable("Backend on TCP, far", results.far, farMeasures),
+          ratioTable(results.far, program, farMeasures),
+        ]
+      : []),
     ...(failed.length > 0 ? [`Failed in a round, which was repeated after a restart: ${failed.join(", ")}.`] : []),
     ...(Object.keys(results.memory).length > 0 ? [memoryTable(results)] : []),
     ...(Object.keys(results.growth).length > 0 ? [growthTable(results)] : []),
@@ -60,9 +69,11 @@ export function markdown(results: Results, program: string): string {
   return `${sections.join("\n\n")}\n`;
 }
 
-function roundTable(title: string, all: Record<string, Figures[]>): string {
+type Measures = Record<string, Measure>;
+
+function roundTable(title: string, all: Record<string, Figures[]>, measures: Measures = roundMeasures): string {
   const names = Object.keys(all);
-  const rows = Object.values(roundMeasures)
+  const rows = Object.values(measures)
     .filter(({ key }) => names.some((name) => series(all[name], key).length > 0))
     .map((measure) => [label(measure), ...names.map((name) => cell(measure, series(all[name], measure.key)))]);
   return table([title, ...names], rows);
@@ -76,11 +87,10 @@ function cell({ format }: Measure, values: number[]): string {
 const label = ({ title, unit }: Measure) => (unit === "" ? title : `${title} (${unit})`);
 
 /** Each contender's figures as multiples of this program's, from rounds that belong together. */
-function ratioTable(all: Record<string, Figures[]>, program: string): string {
+function ratioTable(all: Record<string, Figures[]>, program: string, measures: Measures = roundMeasures): string {
   const others = Object.keys(all).filter((name) => !isDirect(name) && name !== program);
-  const rows = (Object.keys(roundMeasures) as RoundKey[]).map((key) => {
+  const rows = Object.values(measures).map(({ key, title, better }) => {
     const own = series(all[program], key);
-    const { title, better } = roundMeasures[key];
     const cells = others.map((name) => ratio(own, series(all[name], key)).toFixed(2).replace("NaN", ""));
     return [`${title} (${better} is better)`, ...cells];
   });

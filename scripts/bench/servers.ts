@@ -96,7 +96,8 @@ export function spawn(argv: string[], log: string, env: Record<string, string> =
   return child;
 }
 
-async function end(child: Subprocess): Promise<void> {
+/** Ends a process of `spawn` and what it has started. */
+export async function end(child: Subprocess): Promise<void> {
   processes.delete(child);
   try {
     process.kill(-child.pid, "SIGKILL");

@@ -19,6 +19,7 @@ const results: Results = {
     ],
   },
   tcp: {},
+  far: { direct: [{ far50: 60 }], ours: [{ far50: 50 }], "a <b>": [{ far50: 100 }] },
   memory: {},
   growth: {},
   start: { ours: [2, 4, 3] },
@@ -35,6 +36,8 @@ test("the tables show medians and the ratios of rounds that belong together", ()
   expect(page).toContain("| requests/s, 32 connections (more is better) | 2.50 |");
   expect(page).toContain("| latency p99 (less is better) | 1.00 |");
   expect(page).toContain("| ours | 3.0 |  | 7 | 5.0 |");
+  expect(page).toContain("| MB/s to the client, round trip of 50 ms | 60 ±0 % | 50 ±0 % | 100 ±0 % |");
+  expect(page).toContain("| MB/s to the client, round trip of 50 ms (more is better) | 0.50 |");
   expect(page).toContain("repeated after a restart: a <b> (1 ×)");
   expect(page).not.toContain("NaN");
 });
