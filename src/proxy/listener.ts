@@ -3,13 +3,17 @@ import { formatAddress } from "../address.ts";
 import { reasonOf } from "../errors.ts";
 import { log } from "../log.ts";
 import type { ListeningSocket } from "../system/sockets.ts";
-import { closeDescriptor, duplicate, setBacklog } from "../system/sockets.ts";
+import { acceptClient, closeDescriptor, duplicate, setBacklog } from "../system/sockets.ts";
+import { explainShortage, isShortage } from "./shortage.ts";
 import type { Side } from "./side.ts";
 
 /** As long a queue as the kernel grants: it caps this by net.core.somaxconn or kern.ipc.somaxconn. */
 const queueLength = 4096;
-/** Milliseconds until accepting is tried again after it could not be begun: they grow between these two. */
+/** Milliseconds until accepting is tried again after it has failed: they grow between these two. */
 const backoff = { first: 5, longest: 250 };
+
+/** What a socket holds until `open` has given it a side. */
+const noSide = undefined as unknown as Side;
 
 /**
  * Accepts from one descriptor. Bun closes the descriptor that it is given when it stops, so it gets a duplicate each
@@ -17,6 +21,9 @@ const backoff = { first: 5, longest: 250 };
  */
 export class Listener {
   #accepting: SocketListener<Side> | null = null;
+  #wanted = false;
+  /** Whether clients are being accepted here and not by Bun. */
+  #taking = false;
   #retry: Timer | undefined;
   #backoff = backoff.first;
   /** Since when nothing can be accepted. */
@@ -29,7 +36,13 @@ export class Listener {
   ) {}
 
   accept(): void {
-    if (this.#accepting !== null || this.#retry !== undefined) return;
+    this.#wanted = true;
+    if (this.#accepting !== null || this.#retry !== undefined || this.#taking) return;
+    if (this.#failingSince !== null) {
+      const shortage = this.#takeWaiting(Number.POSITIVE_INFINITY);
+      if (shortage !== null) return this.#failed(shortage);
+      if (!this.#wanted) return;
+    }
     let fd: number | undefined;
     try {
       fd = duplicate(this.socket.fd);
@@ -44,10 +57,53 @@ export class Listener {
     }
   }
 
+  /**
+   * Finds out whether accept(2) fails for lack of descriptors or memory, and then tries at growing intervals. To be called while
+   * processor time goes by: Bun tells nobody, and asks anew without end (us_internal_dispatch_ready_poll in bun-usockets' loop.c).
+   * On macOS there is nothing to find out: a client for whom no descriptor is left is dropped (accept_nocancel in xnu's
+   * bsd/kern/uipc_syscalls.c).
+   */
+  probe(): void {
+    if (this.#accepting === null) return;
+    const shortage = this.#takeWaiting(1);
+    if (shortage === null || this.#accepting === null) return;
+    this.#accepting.stop();
+    this.#accepting = null;
+    this.#failed(shortage);
+  }
+
+  /** Accepts up to `most` clients without Bun's listener, as long as more are wanted. Returns what there is a shortage of, if so. */
+  #takeWaiting(most: number): string | null {
+    this.#taking = true;
+    try {
+      for (let count = 0; count < most && this.#wanted; count++) {
+        const client = acceptClient(this.socket.fd);
+        if (typeof client === "string") {
+          if (isShortage(client)) return client;
+          // Nobody waits, or the one that did has gone already.
+          return null;
+        }
+        this.#adopt(client);
+      }
+      return null;
+    } finally {
+      this.#taking = false;
+    }
+  }
+
+  /** Gives Bun a client's descriptor; `open` is called before this returns. */
+  #adopt(fd: number): void {
+    Bun.connect<Side>({ fd, allowHalfOpen: true, data: noSide, socket: this.handlers }).catch(() => {
+      // The event loop has no memory for it: it is Bun's to close.
+    });
+  }
+
   #failed(reason: string): void {
     if (this.#failingSince === null) {
       this.#failingSince = performance.now();
-      log.warn(`cannot accept on ${formatAddress(this.socket.address)} (${reason}); new connections wait`);
+      log.warn(
+        `cannot accept on ${formatAddress(this.socket.address)}: ${explainShortage(reason)}; new connections wait`,
+      );
     }
     this.#retry = setTimeout(() => {
       this.#retry = undefined;
@@ -66,6 +122,7 @@ export class Listener {
 
   /** Works inside `open` too: not one connection more is accepted. */
   pause(): void {
+    this.#wanted = false;
     clearTimeout(this.#retry);
     this.#retry = undefined;
     this.#accepting?.stop();

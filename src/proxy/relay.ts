@@ -1,6 +1,7 @@
 import type { Socket, SocketHandler } from "bun";
 import { type Address, formatAddress } from "../address.ts";
 import { type Log, log } from "../log.ts";
+import { startProcessorAlarm, stopProcessorAlarm } from "../system/processor-alarm.ts";
 import type { ListeningSocket } from "../system/sockets.ts";
 import { Clock, type TimeEvent } from "./clock.ts";
 import { Connection, type ConnectionOwner, firstTick, idleCheck } from "./connection.ts";
@@ -119,6 +120,7 @@ export class Relay implements ConnectionOwner, TimeEvent {
 
   start(): void {
     this.#state = "accepting";
+    startProcessorAlarm(this.#probe);
     this.#adjust();
     this.#idleWatch.restart();
   }
@@ -174,6 +176,7 @@ export class Relay implements ConnectionOwner, TimeEvent {
   /** Closes everything that is left. */
   close(): void {
     this.stopAccepting();
+    stopProcessorAlarm(this.#probe);
     for (const route of this.#routes) route.close();
     for (const connection of this.#connections) connection.close("stopped");
     this.#losses.close();
@@ -248,6 +251,11 @@ export class Relay implements ConnectionOwner, TimeEvent {
     const room = this.#state === "accepting" && this.#connections.size + orphaned / 2 < this.limits.maxConnections;
     for (const route of this.#routes) route.adjust(room);
   }
+
+  /** Whether the listeners can accept, which only using processor time for nothing would tell. */
+  readonly #probe = (): void => {
+    for (const route of this.#routes) route.probe();
+  };
 
   /** There was no use for long enough. Accepting goes on if a connection is not at rest any more when it is looked at for the last time. */
   #endIdling(): void {

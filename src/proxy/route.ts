@@ -55,6 +55,11 @@ export class Route {
     for (const listener of this.#listeners) accepting ? listener.accept() : listener.pause();
   }
 
+  /** Finds out whether its listeners can accept. */
+  probe(): void {
+    for (const listener of this.#listeners) listener.probe();
+  }
+
   /** Closes the sockets. */
   close(): void {
     for (const listener of this.#listeners) listener.close();

@@ -5,6 +5,7 @@ import { platform } from "../system/platform.ts";
 import { explainProtection, protectedFolder } from "../system/privacy.ts";
 import { encodeAddress, type SocketName } from "../system/sockaddr.ts";
 import { connectUnix } from "../system/sockets.ts";
+import { explainShortage, isShortage } from "./shortage.ts";
 
 /** Where the connections of a route go. */
 export interface Target {
@@ -49,21 +50,13 @@ export function connect<Data>(address: BackendAddress, data: Data, socket: Socke
   });
 }
 
-/** What this machine runs out of for a while, and what to say of it (connect(2), socket(2)). */
-const shortages: Record<string, string> = {
-  EADDRNOTAVAIL: "no local port is free",
-  EMFILE: "this process has no descriptor left",
-  ENFILE: "the system has no descriptor left",
-  ENOBUFS: "the kernel has no memory left",
-  ENOMEM: "the kernel has no memory left",
-};
 const notListening = ["ENOENT", "ECONNREFUSED", "EAGAIN"];
 /** A way that was there before: a Mac that wakes up has its network back after a while. */
 const noWay = ["ENETDOWN", "ENETUNREACH", "EHOSTUNREACH", "ETIMEDOUT"];
 
 /** Whether a failed connect is worth another try: the program does not take connections yet, or something is missing that comes back. */
 export function isRetryable(reason: string, reachedBefore: boolean): boolean {
-  return notListening.includes(reason) || reason in shortages || (reachedBefore && noWay.includes(reason));
+  return notListening.includes(reason) || isShortage(reason) || (reachedBefore && noWay.includes(reason));
 }
 
 /**
@@ -74,7 +67,7 @@ export function isRetryable(reason: string, reachedBefore: boolean): boolean {
 export function explainWait(reason: string, target: Address, system = platform): string {
   const place = formatAddress(target);
   if (reason === "EAGAIN") return `has a full queue at ${place}`;
-  if (reason in shortages) return `cannot be reached at ${place}: ${shortages[reason]} (${reason})`;
+  if (isShortage(reason)) return `cannot be reached at ${place}: ${explainShortage(reason)}`;
   if (noWay.includes(reason)) return `cannot be reached at ${place}: the network does not lead there (${reason})`;
   if (mayBeBusy(reason, target, system))
     return `does not listen at ${place} yet, or has a full queue there (${reason})`;
@@ -115,8 +108,8 @@ export function explainFailure(reason: string, target: Address, system = platfor
         return `the network does not lead to ${place} (${reason}); check the address, and since macOS 15, for an agent, System Settings, Privacy & Security, Local Network`;
       return `the network does not lead to ${place} (${reason}); check the address and the network`;
     default:
-      return reason in shortages
-        ? `${place} cannot be reached, since ${shortages[reason]} (${reason}); lower --max-connections or raise the limit`
+      return isShortage(reason)
+        ? `${place} cannot be reached, since ${explainShortage(reason)}; lower --max-connections or raise the limit`
         : `${place}: ${reason}`;
   }
 }

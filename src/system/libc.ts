@@ -11,14 +11,16 @@ export const library = darwin ? "/usr/lib/libSystem.B.dylib" : "libc.so.6";
 
 /**
  * Linux's value and macOS's, side by side. Linux: asm-generic/socket.h, bits/socket_type.h, linux/sockios.h,
- * netinet/in.h, linux/tcp.h, asm-generic/resource.h, asm-generic/signal.h, asm-generic/poll.h, asm-generic/fcntl.h. macOS: xnu's bsd/sys/socket.h,
- * bsd/netinet/in.h, bsd/netinet/tcp.h, bsd/sys/resource.h, bsd/sys/signal.h, bsd/sys/poll.h, bsd/sys/fcntl.h.
+ * netinet/in.h, linux/tcp.h, asm-generic/resource.h, asm-generic/signal.h, asm-generic/poll.h, asm-generic/fcntl.h, linux/time.h. macOS: xnu's bsd/sys/socket.h,
+ * bsd/netinet/in.h, bsd/netinet/tcp.h, bsd/sys/resource.h, bsd/sys/signal.h, bsd/sys/poll.h, bsd/sys/fcntl.h, bsd/sys/time.h.
  */
 export const systemConstants = {
   SOCK_STREAM: { linux: 1, macos: 1 },
   SOCK_DGRAM: { linux: 2, macos: 2 },
   /** Linux only: a socket type that does not block. */
   SOCK_NONBLOCK: { linux: 0o4000, macos: 0 },
+  /** Linux only: the descriptor is closed by exec. */
+  SOCK_CLOEXEC: { linux: 0o2000000, macos: 0 },
   SOL_SOCKET: { linux: 1, macos: 0xffff },
   SO_SNDBUF: { linux: 7, macos: 0x1001 },
   SO_REUSEADDR: { linux: 2, macos: 0x0004 },
@@ -55,6 +57,8 @@ export const systemConstants = {
   SIG_SETMASK: { linux: 2, macos: 3 },
   POLLOUT: { linux: 4, macos: 4 },
   SHUT_WR: { linux: 1, macos: 1 },
+  /** setitimer(2): processor time of the whole process. */
+  ITIMER_PROF: { linux: 2, macos: 2 },
 } as const;
 
 /** Those of this system. */
@@ -95,6 +99,8 @@ export const linux = darwin
   ? null
   : dlopen(library, {
       ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" },
+      accept4: { args: ["i32", "ptr", "ptr", "i32"], returns: "i32" },
+      setitimer: { args: ["i32", "ptr", "ptr"], returns: "i32" },
       __errno_location: { args: [], returns: "ptr" },
     }).symbols;
 

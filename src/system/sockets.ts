@@ -64,6 +64,16 @@ export function closeDescriptor(fd: number): void {
   libc.close(fd);
 }
 
+/**
+ * Accepts one client from a listening socket that does not block, on Linux only. Returns its descriptor, which does not block
+ * either and belongs to the caller, or the name of the error: EAGAIN where nobody waits, and always elsewhere.
+ */
+export function acceptClient(fd: number): number | string {
+  if (linux === null) return "EAGAIN";
+  const client = linux.accept4(fd, null, null, constants.SOCK_NONBLOCK | constants.SOCK_CLOEXEC);
+  return client < 0 ? getSystemErrorName(-errno()) : client;
+}
+
 /** Sets the queue of a listening socket; the kernel caps it (net.core.somaxconn, kern.ipc.somaxconn). */
 export function setBacklog(fd: number, backlog: number): void {
   libc.listen(fd, backlog);

@@ -1,9 +1,11 @@
-import { expect, test } from "bun:test";
-import { order } from "../support/client.ts";
+import { describe, expect, test } from "bun:test";
+import { closeSync, openSync, rmSync } from "node:fs";
+import { type Client, order } from "../support/client.ts";
 import { compile } from "../support/compile.ts";
 import { FaultyBackend } from "../support/faulty-backend.ts";
-import { serve } from "../support/program-under-test.ts";
+import { type ProgramUnderTest, programUnderTest, serve } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
+import { waitFor } from "../support/wait.ts";
 
 test("no passing error of accept ends the daemon, and clients are served once it is over", async () => {
   const shim = compile("failing-accept", ["-shared", "-fPIC"]);
@@ -21,4 +23,73 @@ test("no passing error of accept ends the daemon, and clients are served once it
   await daemon.logged(/accept works again/);
   expect(daemon.process.exitCode).toBeNull();
   expect(daemon.stderr.split("\n")).toEqual([expect.stringContaining("serving"), "accept works again", ""]);
+});
+
+interface Shortage {
+  /** What the log calls it. */
+  called: RegExp;
+  env: Record<string, string>;
+  begin(daemon: ProgramUnderTest): void;
+  finish(daemon: ProgramUnderTest): void;
+}
+
+/** The system's own limit cannot be reached without harm to others, nor by root at all: its error is played. */
+function outOfFiles(path: string): Shortage {
+  return {
+    called: /the system has no descriptor left \(ENFILE\)/,
+    env: { LD_PRELOAD: compile("failing-accept", ["-shared", "-fPIC"]), FAIL_ACCEPT_WHILE: path },
+    begin: () => closeSync(openSync(path, "w")),
+    finish: () => rmSync(path),
+  };
+}
+
+/** Real: from outside, the limit is set to what the process has open. */
+function outOfDescriptors(): Shortage {
+  const limit = ({ pid }: ProgramUnderTest, soft: number | string) =>
+    expect(Bun.spawnSync(["prlimit", `--pid=${pid}`, `--nofile=${soft}:`]).success).toBe(true);
+  return {
+    called: /this process has no descriptor left \(EMFILE\)/,
+    env: {},
+    begin: (daemon) => limit(daemon, 3),
+    finish: (daemon) => limit(daemon, 1_024),
+  };
+}
+
+// A Mac's kernel drops a client for whom it has no descriptor (accept_nocancel in xnu's bsd/kern/uipc_syscalls.c): none waits there.
+describe.skipIf(programUnderTest.platform === "macos" || Bun.which("prlimit") === null)("while accept fails", () => {
+  test.each(["EMFILE", "ENFILE"])(
+    "with %s clients wait in the kernel's queue, one warning says why, and it takes under 5 %% of a core",
+    async (code) => {
+      using target = freeTarget("unix");
+      using backend = new FaultyBackend(target.address);
+      const shortage = code === "EMFILE" ? outOfDescriptors() : outOfFiles(`${target.name}.no-files`);
+      await using daemon = await serve({ env: shortage.env, options: target.options });
+      using first = await order(daemon.address, { answer: 10, last: "hold" });
+      await first.got(10);
+      const descriptors = daemon.descriptors;
+      for (let times = 0; times < 2; times++) {
+        shortage.begin(daemon);
+        const clients: Client[] = [];
+        for (let index = 0; index < 20; index++) {
+          clients.push(await order(daemon.address, { answer: 1_000, last: "hold" }));
+        }
+        await daemon.logged(shortage.called);
+        expect(await daemon.load(2_000)).toBeLessThan(0.05);
+        expect(clients.every(({ received, state }) => received === 0 && state === "open")).toBe(true);
+        shortage.finish(daemon);
+        for (const client of clients) {
+          await client.got(1_000);
+          expect(client.differsAt).toBeNull();
+          client.close();
+        }
+        await daemon.logged(/accepting on .* again after \d+\.\d s\n/);
+      }
+      expect(backend.made).toBe(41);
+      expect(daemon.stderr.match(/cannot accept on/g)).toHaveLength(2);
+      expect(daemon.stderr.match(/accepting on .* again/g)).toHaveLength(2);
+      expect(daemon.stderr).not.toContain("error");
+      first.close();
+      await waitFor("the descriptors to be closed", () => daemon.descriptors < descriptors);
+    },
+  );
 });

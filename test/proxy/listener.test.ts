@@ -4,6 +4,7 @@ import type { Socket, SocketHandler } from "bun";
 import type { Address } from "../../src/address.ts";
 import { Listener } from "../../src/proxy/listener.ts";
 import type { Side } from "../../src/proxy/side.ts";
+import { withOpenFilesLimit } from "../../src/system/process.ts";
 import { bindListener, describe } from "../../src/system/sockets.ts";
 import { Client } from "../support/client.ts";
 import { waitFor } from "../support/wait.ts";
@@ -95,3 +96,53 @@ test("closing leaves no descriptor behind", async () => {
   listener.close();
   await waitFor("the descriptors to be closed", () => readdirSync("/dev/fd").length <= before);
 });
+
+test("a probe of a listener that accepts changes nothing, and a paused one stays paused", async () => {
+  const { listener, sockets, address } = listen();
+  listener.probe();
+  await clients(address, 1);
+  listener.probe();
+  await Bun.sleep(50);
+  expect(sockets).toHaveLength(0);
+  listener.accept();
+  listener.probe();
+  await clients(address, 2);
+  listener.probe();
+  await waitFor("three clients", () => sockets.length === 3);
+  listener.close();
+});
+
+// A Mac's kernel drops a client for whom it has no descriptor.
+test.skipIf(process.platform === "darwin")(
+  "a probe out of descriptors lets clients wait until there are some",
+  async () => {
+    const { listener, sockets, address } = listen();
+    await clients(address, 3);
+    listener.accept();
+    // In the same turn: Bun accepts nobody before.
+    withOpenFilesLimit(3, () => listener.probe());
+    expect(sockets).toHaveLength(0);
+    await waitFor("three clients", () => sockets.length === 3);
+    await clients(address, 1);
+    await waitFor("one more", () => sockets.length === 4);
+    listener.close();
+  },
+);
+
+test.skipIf(process.platform === "darwin")(
+  "a pause while clients are taken after a shortage lets not one more in",
+  async () => {
+    const { listener, sockets, address } = listen((listener) => listener.pause());
+    await clients(address, 3);
+    listener.accept();
+    withOpenFilesLimit(3, () => listener.probe());
+    await waitFor("the first client", () => sockets.length === 1);
+    await Bun.sleep(50);
+    expect(sockets).toHaveLength(1);
+    listener.accept();
+    expect(sockets).toHaveLength(2);
+    listener.accept();
+    await waitFor("the last client", () => sockets.length === 3);
+    listener.close();
+  },
+);

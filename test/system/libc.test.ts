@@ -33,6 +33,7 @@ describe("constants and layouts", () => {
     #include <sys/file.h>
     #include <sys/resource.h>
     #include <sys/socket.h>
+    #include <sys/time.h>
     #include <sys/un.h>
     #include <sys/wait.h>
     #ifdef __linux__
@@ -57,13 +58,13 @@ describe("constants and layouts", () => {
     #endif
       NUMBER(RLIMIT_NOFILE); NUMBER(SIG_SETMASK); NUMBER(AF_UNIX); NUMBER(AF_INET); NUMBER(AF_INET6);
     #ifdef __linux__
-      NUMBER(SOCK_NONBLOCK); NUMBER(SO_PEERCRED);
+      NUMBER(SOCK_NONBLOCK); NUMBER(SOCK_CLOEXEC); NUMBER(SO_PEERCRED);
       NUMBER(sizeof(struct ucred)); NUMBER(offsetof(struct ucred, uid));
     #else
       NUMBER(SOL_LOCAL); NUMBER(LOCAL_PEERCRED); NUMBER(XUCRED_VERSION);
       NUMBER(sizeof(struct xucred)); NUMBER(offsetof(struct xucred, cr_version)); NUMBER(offsetof(struct xucred, cr_uid));
     #endif
-      NUMBER(POLLOUT); NUMBER(SHUT_WR); NUMBER(LOCK_EX); NUMBER(LOCK_NB); NUMBER(P_PID); NUMBER(WNOHANG); NUMBER(WEXITED); NUMBER(WNOWAIT);
+      NUMBER(POLLOUT); NUMBER(ITIMER_PROF); NUMBER(SHUT_WR); NUMBER(LOCK_EX); NUMBER(LOCK_NB); NUMBER(P_PID); NUMBER(WNOHANG); NUMBER(WEXITED); NUMBER(WNOWAIT);
       NUMBER(offsetof(siginfo_t, si_code)); NUMBER(offsetof(siginfo_t, si_pid)); NUMBER(offsetof(siginfo_t, si_status)); NUMBER(CLD_EXITED);
     #ifdef __linux__
       NUMBER(TCP_INFO);
@@ -82,6 +83,7 @@ describe("constants and layouts", () => {
       NUMBER(SO_NWRITE);
     #endif
       NUMBER(sizeof(int)); NUMBER(sizeof(socklen_t));
+      NUMBER(sizeof(struct itimerval)); NUMBER(offsetof(struct itimerval, it_value)); NUMBER(sizeof(((struct timeval *)0)->tv_usec));
       NUMBER(sizeof(struct rlimit)); NUMBER(offsetof(struct rlimit, rlim_cur)); NUMBER(offsetof(struct rlimit, rlim_max));
       NUMBER(offsetof(struct sigaction, sa_handler)); NUMBER(sizeof(struct sigaction)); NUMBER(sizeof(sigset_t)); NUMBER(SIG_IGN);
       NUMBER(offsetof(struct sockaddr_un, sun_path)); NUMBER(sizeof(struct sockaddr_un));
@@ -118,7 +120,7 @@ describe("constants and layouts", () => {
     for (const [name, value] of Object.entries<{ linux: number; macos: number }>(systemConstants)) {
       const onlyOfOtherSystem = (
         darwin
-          ? ["SIOCOUTQ", "SIOCINQ", "SOCK_NONBLOCK", "TCP_INFO", "SO_PEERCRED"]
+          ? ["SIOCOUTQ", "SIOCINQ", "SOCK_NONBLOCK", "SOCK_CLOEXEC", "TCP_INFO", "SO_PEERCRED"]
           : ["SO_NWRITE", "SO_NREAD", "SOL_LOCAL", "LOCAL_PEERCRED"]
       ).includes(name);
       expect([name, value[platform]]).toEqual([name, onlyOfOtherSystem ? 0 : Number(told.get(name))]);
@@ -150,6 +152,9 @@ describe("constants and layouts", () => {
             ["offsetof(struct tcp_info, tcpi_retransmits)", 2],
             ["offsetof(struct tcp_info, tcpi_probes)", 3],
             ["offsetof(struct tcp_info, tcpi_last_ack_recv)", 56],
+            ["sizeof(struct itimerval)", 32],
+            ["offsetof(struct itimerval, it_value)", 16],
+            ["sizeof(((struct timeval *)0)->tv_usec)", 8],
           ] as [string, number][])),
       ["sizeof(struct rlimit)", 16],
       ["offsetof(struct rlimit, rlim_cur)", 0],
@@ -174,6 +179,7 @@ describe("constants and layouts", () => {
       SOCK_STREAM: 1, // bsd/sys/socket.h
       SOCK_DGRAM: 2, // bsd/sys/socket.h
       SOCK_NONBLOCK: 0, // there is none
+      SOCK_CLOEXEC: 0, // there is none
       SOL_SOCKET: 0xffff, // bsd/sys/socket.h
       SO_SNDBUF: 0x1001, // bsd/sys/socket.h
       SO_REUSEADDR: 0x0004, // bsd/sys/socket.h
@@ -203,6 +209,7 @@ describe("constants and layouts", () => {
       LOCK_NB: 4, // bsd/sys/fcntl.h
       POLLOUT: 4, // bsd/sys/poll.h
       SHUT_WR: 1, // bsd/sys/socket.h
+      ITIMER_PROF: 2, // bsd/sys/time.h
     };
     const ours = Object.entries(systemConstants).map(([name, { macos }]) => [name, macos]);
     expect(Object.fromEntries(ours)).toEqual(published);
