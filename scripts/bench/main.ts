@@ -64,7 +64,7 @@ async function measure(folder: string, results: Results): Promise<void> {
   const handOver = handOverName.includes(values.only) ? program : null;
   const work: Record<string, () => Promise<void>> = {
     speed: () => measureSpeed(results, chosen, handOver, backends, folder, load, rounds, tell),
-    far: () => measureFar(results, chosen, folder, load, rounds, tell),
+    far: () => measureFar(results, chosen, folder, join(load.tools, "bulk"), load.duration, rounds, tell),
     memory: () => memories(results, chosen, backends, folder, load),
     growth: () => growth(results, chosen, backends, folder, load),
     start: () => starts(results, chosen, backends, folder),

@@ -96,8 +96,7 @@ export function spawn(argv: string[], log: string, env: Record<string, string> =
   return child;
 }
 
-/** Ends a process of `spawn` and what it has started. */
-export async function end(child: Subprocess): Promise<void> {
+async function end(child: Subprocess): Promise<void> {
   processes.delete(child);
   try {
     process.kill(-child.pid, "SIGKILL");

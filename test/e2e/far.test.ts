@@ -1,12 +1,13 @@
 /** A TCP server that is far away, and peers that vanish, over a link with a delay (needs Linux, root and /dev/net/tun). */
 import { describe, expect, test } from "bun:test";
-import type { Address } from "../../src/address.ts";
+import { type Address, formatAddress } from "../../src/address.ts";
 import { type Client, order } from "../support/client.ts";
 import { Command } from "../support/command.ts";
 import { DelayedLink } from "../support/delayed-link.ts";
 import { backendCommand } from "../support/faulty-backend.ts";
 import { type ProgramUnderTest, programUnderTest, start } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
+import { vanishingClients } from "../support/vanishing-clients.ts";
 import { waitFor } from "../support/wait.ts";
 
 const port = 8_000;
@@ -15,17 +16,7 @@ const port = 8_000;
 async function farBackend(link: DelayedLink): Promise<{ backend: Command; address: Address }> {
   const address: Address = { kind: "tcp", host: link.far.address, port };
   const backend = new Command([...link.through("far"), ...backendCommand, `${link.far.address}:${port}`]);
-  await waitFor("the backend", () =>
-    link
-      .inside("near", () => Bun.connect({ hostname: link.far.address, port, socket: { data() {} } }))
-      .then(
-        (socket) => {
-          socket.end();
-          return true;
-        },
-        () => false,
-      ),
-  );
+  await link.listening("far", `${link.far.address}:${port}`);
   return { backend, address };
 }
 
@@ -90,41 +81,22 @@ describe.skipIf(DelayedLink.missing !== null || programUnderTest.platform === "m
   const keepAlive = "1s";
   const bound = 11_000 * 1.5 + 2_000;
 
-  async function relay(link: DelayedLink): Promise<{
-    daemon: ProgramUnderTest;
-    backend: Command;
-    client: (given: object, options?: { reading: boolean }) => Promise<Client>;
-  }> {
+  async function relay(link: DelayedLink): Promise<{ daemon: ProgramUnderTest; backend: Command; where: Address }> {
     const backend = new Command([...link.through("near"), ...backendCommand, "127.0.0.1:8001"]);
-    const options = [
-      "--listen",
-      `${link.near.address}:80`,
-      "--tcp-address",
-      "127.0.0.1:8001",
-      "--tcp-keepalive",
-      keepAlive,
-    ];
+    const where: Address = { kind: "tcp", host: link.near.address, port: 80 };
+    const options = ["--listen", formatAddress(where), "--tcp-address", "127.0.0.1:8001", "--tcp-keepalive", keepAlive];
     const daemon = start([...options, "--log-level", "debug", "-"], { through: link.through("near") });
     await daemon.serves();
-    const where: Address = { kind: "tcp", host: link.near.address, port: 80 };
-    return { daemon, backend, client: (given, options) => link.inside("far", () => order(where, given, options)) };
+    await link.listening("near", "127.0.0.1:8001");
+    return { daemon, backend, where };
   }
 
   test("with data in flight, with a closed window, idle or half-closed: each is found in time", async () => {
     await using link = await DelayedLink.start({ rtt: 10 });
-    const { daemon, backend, client } = await relay(link);
+    const { daemon, backend, where } = await relay(link);
     await using _daemon = daemon;
     await using _backend = backend;
-    const inFlight = await client({ answer: 1_000_000_000, chunk: 10_000, pause: 5 });
-    const closedWindow = await client({ answer: 100_000_000 }, { reading: false });
-    const idle = await client({ answer: 10, last: "keep" });
-    const halfClosed = await client({ answer: 10, last: "keep" });
-    await inFlight.got(50_000);
-    await idle.got(10);
-    await halfClosed.got(10);
-    halfClosed.shutdown();
-    // The window closes when the client's kernel has all that it can hold.
-    await Bun.sleep(1_500);
+    const clients = await vanishingClients(link, where);
     await link.down();
     await waitFor(
       () => `four ends: ${daemon.stderr}`,
@@ -132,15 +104,16 @@ describe.skipIf(DelayedLink.missing !== null || programUnderTest.platform === "m
       bound,
     );
     expect(daemon.stderr.match(/ended client vanished/g)).toHaveLength(2);
-    for (const one of [inFlight, closedWindow, idle, halfClosed]) one.reset();
+    for (const client of clients) client.reset();
   }, 60_000);
 
   test("a reader that takes nothing for ten times that long is not cut", async () => {
     await using link = await DelayedLink.start({ rtt: 10 });
-    const { daemon, backend, client } = await relay(link);
+    const { daemon, backend, where } = await relay(link);
     await using _daemon = daemon;
     await using _backend = backend;
-    using paused = await client({ answer: 20_000_000, last: "hold" }, { reading: false });
+    const given = { answer: 20_000_000, last: "hold" } as const;
+    using paused = await link.inside("far", () => order(where, given, { reading: false }));
     await Bun.sleep(110_000);
     expect(paused.state).toBe("open");
     paused.resume();

@@ -98,6 +98,13 @@ export class DelayedLink implements AsyncDisposable {
     }
   }
 
+  /** Waits until a server listens at that end, at an address and port. */
+  async listening(end: End, place: string): Promise<void> {
+    await waitFor(`a server at ${place}`, async () =>
+      (await Bun.$`${this.through(end)} ss -Hltn`.quiet().text()).includes(`${place} `),
+    );
+  }
+
   /** From now on all packets are lost, those on their way too; neither end is told. */
   async down(): Promise<void> {
     await this.#say("down");

@@ -1,13 +1,12 @@
-import { closeSync } from "node:fs";
 import type { Address } from "../../../src/address.ts";
-import { bindListener } from "../../../src/system/sockets.ts";
 import { type Client, order } from "../../../test/support/client.ts";
 import { Command } from "../../../test/support/command.ts";
 import { DelayedLink } from "../../../test/support/delayed-link.ts";
 import { backendCommand } from "../../../test/support/faulty-backend.ts";
 import { FewPorts } from "../../../test/support/few-ports.ts";
-import { waitFor } from "../../../test/support/wait.ts";
+import { vanishingClients, vanishingStates } from "../../../test/support/vanishing-clients.ts";
 import { type Contender, haproxy, type Target } from "../contenders.ts";
+import { FarServer } from "../far-server.ts";
 import { median } from "../statistics.ts";
 import { type Fault, seconds, secondsUntil, startRelay, unixIn } from "./fault.ts";
 
@@ -73,27 +72,13 @@ export function farServer(tool: string): Fault {
     async measure(contender, folder) {
       const cells: string[] = [];
       for (const { rtt, client } of cases) {
-        await using link = await DelayedLink.start({ rtt });
-        const port = 8_000;
-        const { address: host } = link.far;
-        const listener = link.inside("far", () => bindListener({ kind: "tcp", host, port }, 64));
-        const stdio: ["ignore", "ignore", "ignore", number] = ["ignore", "ignore", "ignore", listener];
-        const server = Bun.spawn([tool, "serve", "3"], { stdio, detached: true });
-        closeSync(listener);
-        try {
-          const place: Target = client === "unix" ? unixIn(folder) : { kind: "tcp", port: 8_001 };
-          const through = link.through("near");
-          await using _relay = await startRelay(contender, place, { kind: "tcp", host, port }, folder, { through });
-          const rates: number[] = [];
-          for (let round = 0; round < rounds; round++) {
-            const own = place.kind === "unix" ? place.path : place.port;
-            rates.push(1_000 * Number(await Bun.$`${through} ${tool} down ${own} 1 3000`.text()));
-          }
-          cells.push(`${median(rates).toFixed(median(rates) < 10 ? 1 : 0)} MB/s`);
-        } finally {
-          process.kill(-server.pid, "SIGKILL");
-          await server.exited;
-        }
+        await using far = await FarServer.start(rtt, tool);
+        const place: Target = client === "unix" ? unixIn(folder) : { kind: "tcp", port: 8_001 };
+        const through = far.link.through("near");
+        await using _relay = await startRelay(contender, place, far.target, folder, { through });
+        const rates: number[] = [];
+        for (let round = 0; round < rounds; round++) rates.push(await far.download(place, 3_000));
+        cells.push(`${median(rates).toFixed(median(rates) < 10 ? 1 : 0)} MB/s`);
       }
       return cells;
     },
@@ -103,7 +88,7 @@ export function farServer(tool: string): Fault {
 export const vanishedPeers: Fault = {
   title: "A client that vanishes",
   text: "The link to the client goes down and nobody is told. Keep-alive towards clients: the first probe after 1 s, then one each second, ten times (`--tcp-keepalive 1s`; nginx `so_keepalive=1s:1s:10`; HAProxy `option clitcpka`, `clitcpka-idle 1s`, `clitcpka-intvl 1s`, `clitcpka-cnt 10`). No idle timeout below an hour: one would end a connection with a peer that is alive and silent, too.",
-  columns: ["data in flight", "window closed", "idle", "half-closed by the client"],
+  columns: [...vanishingStates],
   together: true,
   missing: DelayedLink.missing,
   async measure(contender, folder) {
@@ -111,28 +96,14 @@ export const vanishedPeers: Fault = {
     await using link = await DelayedLink.start({ rtt: 10 });
     const through = link.through("near");
     await using _server = new Command([...through, ...backendCommand, "127.0.0.1:8001"]);
-    await waitFor("the server", async () =>
-      (await Bun.$`${through} ss -Hltn`.quiet().text()).includes("127.0.0.1:8001 "),
-    );
+    await link.listening("near", "127.0.0.1:8001");
     const place: Address & { kind: "tcp" } = { kind: "tcp", host: link.near.address, port: 80 };
     const settings = { keepAlive: 1 };
     const target = { kind: "tcp", port: 8_001 } as const;
     await using _relay = await startRelay(contender, place, target, folder, { settings, through });
-    const client = (given: object, options?: { reading: boolean }) =>
-      link.inside("far", () => order(place, given, options));
-    const inFlight = await client({ answer: 1_000_000_000, chunk: 10_000, pause: 5 });
-    const closedWindow = await client({ answer: 100_000_000 }, { reading: false });
-    const idle = await client({ answer: 10, last: "keep" });
-    const halfClosed = await client({ answer: 10, last: "keep" });
-    await inFlight.got(50_000);
-    await idle.got(10);
-    await halfClosed.got(10);
-    halfClosed.shutdown();
-    // The window closes when the client's kernel has all that it can hold.
-    await Bun.sleep(3_000);
+    const all = await vanishingClients(link, place);
     await link.down();
     const start = performance.now();
-    const all = [inFlight, closedWindow, idle, halfClosed];
     const found = all.map(() => null as number | null);
     await secondsUntil(limit, async () => {
       // A socket that the relay has closed is in neither of these states any more.
