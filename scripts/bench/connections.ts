@@ -27,6 +27,7 @@ const owner: ConnectionOwner = {
   clock: new Clock(),
   kernel: {
     isDisconnected: () => false,
+    largeChunkRead: () => {},
     readableBytes: () => 0,
     receiveInto: () => 0,
     sendRoom: () => Number.POSITIVE_INFINITY,

@@ -1,6 +1,7 @@
 import * as sockets from "../system/sockets.ts";
+import { largeChunkRead } from "./garbage.ts";
 
-/** What only the kernel knows of a socket or can do with one; unit tests play it. */
+/** What only the kernel knows of a socket or can do with one, and what is told of the memory for its data; unit tests play it. */
 export type Kernel = Pick<
   typeof sockets,
   | "isDisconnected"
@@ -13,6 +14,6 @@ export type Kernel = Pick<
   | "shutDownIfRead"
   | "unansweredFor"
   | "unsentBytes"
->;
+> & { largeChunkRead(length: number): void };
 
-export const kernel: Kernel = sockets;
+export const kernel: Kernel = { ...sockets, largeChunkRead };

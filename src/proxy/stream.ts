@@ -129,7 +129,7 @@ export class Stream {
       this.sent += count;
       if (count < chunk.length) {
         this.sink.growSendBuffer();
-        if (count > 0) this.#queue[0] = chunk.subarray(count);
+        if (count > 0) this.#queue[0] = restOf(chunk, count);
         return;
       }
       this.#queue.shift();
@@ -190,4 +190,10 @@ export class Stream {
     this.source.resume();
     if (this.undelivered > 0) this.source.dropped();
   }
+}
+
+/** What comes after the first `count` bytes. A view keeps all of the chunk in memory: a short rest is copied. */
+function restOf(chunk: Uint8Array, count: number): Uint8Array {
+  const rest = chunk.subarray(count);
+  return rest.length > rest.buffer.byteLength / 2 ? rest : rest.slice();
 }

@@ -39,6 +39,8 @@ export const systemConstants = {
   TCP_KEEPCNT: { linux: 6, macos: 0x102 },
   /** Linux only: struct tcp_info. */
   TCP_INFO: { linux: 11, macos: 0 },
+  /** Linux only: what a socket's buffers hold and may hold. */
+  SO_MEMINFO: { linux: 55, macos: 0 },
   /** macOS only: bytes in the send buffer that the peer has not acknowledged. */
   SO_NWRITE: { linux: 0, macos: 0x1024 },
   /** Linux only: the same by ioctl. */

@@ -121,9 +121,20 @@ export function unsentBytes(fd: number): number {
   return linux.ioctl(fd, constants.SIOCOUTQ, bytes) === 0 ? (bytes[0] ?? 0) : 0;
 }
 
-/** About how many bytes a Unix socket takes now: what SO_SNDBUF grants less what its peer has not read (unix(7)). */
+/** Where what SO_MEMINFO tells has what is read here, in words (enum in linux/sock_diag.h). */
+const memoryInfo = { words: 9, unixSent: 2, limit: 3, tcpSent: 5 };
+
+/**
+ * About how many bytes a socket takes now: what SO_SNDBUF grants less what a TCP peer has not acknowledged, or a Unix peer not
+ * read. On Linux that has its cost in the kernel with it, as the limit is meant (sk_stream_memory_free, sock_alloc_send_pskb).
+ */
 export function sendRoom(fd: number): number {
-  return Math.max(0, (getOption(fd, constants.SO_SNDBUF) ?? 0) - unsentBytes(fd));
+  if (linux === null) return Math.max(0, (getOption(fd, constants.SO_SNDBUF) ?? 0) - unsentBytes(fd));
+  const { limit, unixSent, tcpSent } = memoryInfo;
+  const info = new Uint32Array(memoryInfo.words);
+  const length = new Uint32Array([info.byteLength]);
+  if (libc.getsockopt(fd, constants.SOL_SOCKET, constants.SO_MEMINFO, info, length) !== 0) return 0;
+  return Math.max(0, (info[limit] ?? 0) - Math.max(info[unixSent] ?? 0, info[tcpSent] ?? 0));
 }
 
 /**

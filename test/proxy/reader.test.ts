@@ -10,6 +10,7 @@ import { Relay } from "../../src/proxy/relay.ts";
 import { bindListener, describe as inspect } from "../../src/system/sockets.ts";
 import { connectionOf } from "../support/scripted-peer.ts";
 import { seed } from "../support/seed.ts";
+import { bytesFrom } from "../support/stream.ts";
 
 const cleanUps: (() => void)[] = [];
 afterEach(() => {
@@ -193,6 +194,24 @@ describe("with scripted peers", () => {
     it.backendPeer.close();
     await fewTurns();
     expect(it.client.closed || it.backend.closed).toBe(true);
+    it.connection.close("stopped");
+  });
+
+  test("what is read for a TCP sink becomes less before the sink is full", () => {
+    const it = connectionOf();
+    const lengths: number[] = [];
+    it.owner.kernel.sendRoom = () => 200_000;
+    it.owner.kernel.readableBytes = () => 1_000_000;
+    it.owner.kernel.receiveInto = (_fd, buffer, length) => {
+      buffer.set(bytesFrom(65_536 + lengths.reduce((sum, one) => sum + one, 0), length));
+      lengths.push(length);
+      return length;
+    };
+    it.backendPeer.room = 65_536 + 200_000;
+    it.clientPeer.data(65_536);
+    expect([lengths[0], lengths[1], lengths.at(-1)]).toEqual([48 * 1024, (200_000 - 48 * 1024) >> 2, 8 * 1024]);
+    expect(it.up.undelivered).toBeLessThan(8 * 1024);
+    expect(it.clientPeer.paused).toBe(true);
     it.connection.close("stopped");
   });
 

@@ -52,7 +52,8 @@ export class Client implements Disposable {
   }
 
   send(data: Uint8Array | string): this {
-    this.#unsent = Buffer.concat([this.#unsent, Buffer.from(data as string)]);
+    const more = typeof data === "string" ? Buffer.from(data) : data;
+    this.#unsent = this.flushed ? more : Buffer.concat([this.#unsent, more]);
     this.#flush();
     return this;
   }

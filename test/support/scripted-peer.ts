@@ -127,6 +127,7 @@ export class ScriptedOwner implements ConnectionOwner {
   readonly peers = new Map<number, ScriptedPeer>();
   readonly clock = new Clock();
   readonly kernel: Kernel = {
+    largeChunkRead: () => {},
     isDisconnected: (fd) => this.peers.get(fd)?.vanished ?? false,
     readableBytes: (fd) => this.peers.get(fd)?.unread ?? 0,
     receiveInto: () => 0,

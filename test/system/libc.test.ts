@@ -37,6 +37,7 @@ describe("constants and layouts", () => {
     #include <sys/un.h>
     #include <sys/wait.h>
     #ifdef __linux__
+    #include <linux/sock_diag.h>
     #include <linux/sockios.h>
     #include <sys/ioctl.h>
     #else
@@ -58,7 +59,8 @@ describe("constants and layouts", () => {
     #endif
       NUMBER(RLIMIT_NOFILE); NUMBER(SIG_SETMASK); NUMBER(AF_UNIX); NUMBER(AF_INET); NUMBER(AF_INET6);
     #ifdef __linux__
-      NUMBER(SOCK_NONBLOCK); NUMBER(SOCK_CLOEXEC); NUMBER(SO_PEERCRED);
+      NUMBER(SOCK_NONBLOCK); NUMBER(SOCK_CLOEXEC); NUMBER(SO_PEERCRED); NUMBER(SO_MEMINFO);
+      NUMBER(SK_MEMINFO_SNDBUF); NUMBER(SK_MEMINFO_WMEM_QUEUED); NUMBER(SK_MEMINFO_WMEM_ALLOC); NUMBER(SK_MEMINFO_VARS);
       NUMBER(sizeof(struct ucred)); NUMBER(offsetof(struct ucred, uid));
     #else
       NUMBER(SOL_LOCAL); NUMBER(LOCAL_PEERCRED); NUMBER(XUCRED_VERSION);
@@ -120,7 +122,7 @@ describe("constants and layouts", () => {
     for (const [name, value] of Object.entries<{ linux: number; macos: number }>(systemConstants)) {
       const onlyOfOtherSystem = (
         darwin
-          ? ["SIOCOUTQ", "SIOCINQ", "SOCK_NONBLOCK", "SOCK_CLOEXEC", "TCP_INFO", "SO_PEERCRED"]
+          ? ["SIOCOUTQ", "SIOCINQ", "SOCK_NONBLOCK", "SOCK_CLOEXEC", "TCP_INFO", "SO_MEMINFO", "SO_PEERCRED"]
           : ["SO_NWRITE", "SO_NREAD", "SOL_LOCAL", "LOCAL_PEERCRED"]
       ).includes(name);
       expect([name, value[platform]]).toEqual([name, onlyOfOtherSystem ? 0 : Number(told.get(name))]);
@@ -152,6 +154,10 @@ describe("constants and layouts", () => {
             ["offsetof(struct tcp_info, tcpi_retransmits)", 2],
             ["offsetof(struct tcp_info, tcpi_probes)", 3],
             ["offsetof(struct tcp_info, tcpi_last_ack_recv)", 56],
+            ["SK_MEMINFO_SNDBUF", 3],
+            ["SK_MEMINFO_WMEM_QUEUED", 5],
+            ["SK_MEMINFO_WMEM_ALLOC", 2],
+            ["SK_MEMINFO_VARS", 9],
             ["sizeof(struct itimerval)", 32],
             ["offsetof(struct itimerval, it_value)", 16],
             ["sizeof(((struct timeval *)0)->tv_usec)", 8],
@@ -195,6 +201,7 @@ describe("constants and layouts", () => {
       TCP_KEEPINTVL: 0x101, // bsd/netinet/tcp.h
       TCP_KEEPCNT: 0x102, // bsd/netinet/tcp.h
       TCP_INFO: 0, // there is none that user processes may ask for
+      SO_MEMINFO: 0, // there is none
       SO_NWRITE: 0x1024, // bsd/sys/socket.h
       SIOCOUTQ: 0, // there is none
       SO_NREAD: 0x1020, // bsd/sys/socket.h
