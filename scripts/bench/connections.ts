@@ -26,6 +26,7 @@ const owner: ConnectionOwner = {
   limits: { tcpKeepalive: 60_000, idleTimeout: Number.POSITIVE_INFINITY },
   clock: new Clock(),
   kernel: {
+    growReceiveBuffer: () => {},
     isDisconnected: () => false,
     largeChunkRead: () => {},
     readableBytes: () => 0,

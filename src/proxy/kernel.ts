@@ -4,6 +4,7 @@ import { largeChunkRead } from "./garbage.ts";
 /** What only the kernel knows of a socket or can do with one, and what is told of the memory for its data; unit tests play it. */
 export type Kernel = Pick<
   typeof sockets,
+  | "growReceiveBuffer"
   | "isDisconnected"
   | "readableBytes"
   | "receiveInto"

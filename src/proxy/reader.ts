@@ -105,17 +105,20 @@ export class Reader {
 
   #taken(): void {
     const { peer, inbound } = this.socket;
-    if (peer !== null && !inbound.queued) this.#receiveBuffer?.taken(peer.fd, inbound.received);
+    const client = inbound.sink.peer;
+    if (peer !== null && client !== null && !inbound.queued) {
+      this.#receiveBuffer?.taken(peer.fd, inbound.received, client.fd);
+    }
   }
 
   #limitBuffer(): void {
-    const { peer, inbound } = this.socket;
+    const { peer } = this.socket;
     if (peer === null) return;
     // Bun's own declaration does not say that it is missing for a peer that has gone: then little more will come.
     const { remoteAddress } = peer;
     const near = remoteAddress === undefined || isLoopback(canonicalHost(remoteAddress));
     this.#receiveBuffer = new ReceiveBuffer(this.kernel, near);
-    this.#receiveBuffer.limit(peer.fd, inbound.received);
+    this.#receiveBuffer.limit(peer.fd);
   }
 
   /**

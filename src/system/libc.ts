@@ -37,6 +37,8 @@ export const systemConstants = {
   TCP_KEEPIDLE: { linux: 4, macos: 0x10 },
   TCP_KEEPINTVL: { linux: 5, macos: 0x101 },
   TCP_KEEPCNT: { linux: 6, macos: 0x102 },
+  /** Linux only: the largest window that is offered. */
+  TCP_WINDOW_CLAMP: { linux: 10, macos: 0 },
   /** Linux only: struct tcp_info. */
   TCP_INFO: { linux: 11, macos: 0 },
   /** Linux only: what a socket's buffers hold and may hold. */

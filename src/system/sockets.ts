@@ -204,6 +204,15 @@ export function setReceiveBuffer(fd: number, bytes: number): void {
   setOption(fd, constants.SOL_SOCKET, constants.SO_RCVBUF, bytes);
 }
 
+/**
+ * Lets the kernel receive about `bytes` ahead of reads on a TCP socket, after `setReceiveBuffer`. Linux goes on to offer no larger
+ * window than before, once the size of the buffer is not its own affair any more: that has to be told, too (tcp(7)).
+ */
+export function growReceiveBuffer(fd: number, bytes: number): void {
+  setReceiveBuffer(fd, bytes);
+  if (linux !== null) setOption(fd, constants.IPPROTO_TCP, constants.TCP_WINDOW_CLAMP, 2 * bytes);
+}
+
 /** Binds and listens. The caller owns the descriptor. Throws an Error with the system's `errno` and its name as `code`. */
 export function bindListener(address: Address, backlog: number): number {
   const { family, name } = encodeAddress(address, platform);

@@ -44,6 +44,31 @@ describe.skipIf(DelayedLink.missing !== null || programUnderTest.platform === "m
     expect(relayed).toBeLessThan(Math.max(2.5 * direct, 6));
   }, 120_000);
 
+  test.each(["tcp", "unix"] as const)(
+    "a client on %s that reads nothing leaves its server's buffer as it was",
+    async (kind) => {
+      await using link = await DelayedLink.start({ rtt: 10 });
+      const { backend } = await farBackend(link);
+      await using _backend = backend;
+      using path = freeTarget("unix");
+      const place: Address = kind === "unix" ? path.address : { kind: "tcp", host: "127.0.0.1", port: 81 };
+      const options = ["--listen", formatAddress(place), "--tcp-address", `${link.far.address}:${port}`, "-"];
+      await using daemon = start(options, { through: link.through("near") });
+      await daemon.serves();
+      const limits = async () => {
+        const shown = await Bun.$`${link.through("near")} ss -Htm state established dport = :${port}`.text();
+        return [...shown.matchAll(/,rb(\d+),/g)].map(([, bytes]) => Number(bytes));
+      };
+      using stuck = await link.inside("near", () => order(place, { answer: 100_000_000 }, { reading: false }));
+      await waitFor("its buffer to be limited", async () => (await limits()).join() === "262144");
+      await waitFor("the relay to rest", async () => (await daemon.load(300)) < 0.02);
+      expect(await limits()).toEqual([262_144]);
+      stuck.resume();
+      await waitFor("its buffer to grow", async () => (await limits()).join() === `${4 * 2 ** 20}`);
+    },
+    60_000,
+  );
+
   test("twenty fast clients that stop reading hold no more than the grown buffers may", async () => {
     await using link = await DelayedLink.start({ rtt: 20 });
     const { backend } = await farBackend(link);

@@ -4,32 +4,48 @@ import { ReceiveBuffer } from "../../src/proxy/receive-buffer.ts";
 
 const small = 128 * 1024;
 const large = 2 * 1024 * 1024;
-const proof = 512 * 1024;
+const proof = 144 * 1024;
+const backend = 3;
+const client = 4;
 
 const made: ReceiveBuffer[] = [];
+/** What the client's kernel has not acknowledged. */
+let unsent = 0;
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => {
   jest.useRealTimers();
+  unsent = 0;
   for (const buffer of made.splice(0)) buffer.release();
 });
 
 /** A buffer whose backend has sent much; `sizes` are those that the kernel was told. */
 function limited(near = false): { buffer: ReceiveBuffer; sizes: number[] } {
   const sizes: number[] = [];
-  const kernel = { setReceiveBuffer: (_: number, bytes: number) => void sizes.push(bytes) } as unknown as Kernel;
+  const resize = (fd: number, bytes: number) => void sizes.push(fd === backend ? bytes : Number.NaN);
+  const unsentBytes = (fd: number) => (fd === client ? unsent : Number.NaN);
+  const kernel = { setReceiveBuffer: resize, growReceiveBuffer: resize, unsentBytes } as unknown as Kernel;
   const buffer = new ReceiveBuffer(kernel, near);
   made.push(buffer);
-  buffer.limit(3, 100_000);
-  buffer.limit(3, 200_000);
+  buffer.limit(backend);
+  buffer.limit(backend);
   return { buffer, sizes };
 }
 
-test("it is limited once, and grows when a client has taken half a megabyte without being behind", () => {
+test("it is limited once, and grows once when a client has taken enough without being behind", () => {
   const { buffer, sizes } = limited();
-  buffer.taken(3, 100_000 + proof - 1);
+  buffer.taken(backend, proof - 1, client);
   expect(sizes).toEqual([small]);
-  buffer.taken(3, 100_000 + proof);
-  buffer.taken(3, 100_000 + 9 * proof);
+  buffer.taken(backend, proof, client);
+  buffer.taken(backend, 9 * proof, client);
+  expect(sizes).toEqual([small, large]);
+});
+
+test("what only lies in the client's kernel does not count", () => {
+  const { buffer, sizes } = limited();
+  unsent = 1_000_000;
+  buffer.taken(backend, 1_000_000 + proof - 1, client);
+  expect(sizes).toEqual([small]);
+  buffer.taken(backend, 1_000_000 + proof, client);
   expect(sizes).toEqual([small, large]);
 });
 
@@ -37,32 +53,32 @@ test("a client that was behind for more than a moment has to prove itself anew; 
   const { buffer, sizes } = limited();
   buffer.clientIsBehind();
   jest.advanceTimersByTime(60);
-  buffer.taken(3, 600_000);
-  buffer.taken(3, 600_000 + proof - 1);
+  buffer.taken(backend, 600_000, client);
+  buffer.taken(backend, 600_000 + proof - 1, client);
   expect(sizes).toEqual([small]);
   buffer.clientIsBehind();
   jest.advanceTimersByTime(40);
-  buffer.taken(3, 600_000 + proof);
+  buffer.taken(backend, 600_000 + proof, client);
   buffer.clientIsBehind();
   jest.advanceTimersByTime(1_000);
-  buffer.taken(3, 2_000_000);
+  buffer.taken(backend, 2_000_000, client);
   expect(sizes).toEqual([small, large]);
 });
 
 test("it never grows for a backend on this machine", () => {
   const { buffer, sizes } = limited(true);
-  buffer.taken(3, 1_000_000_000);
+  buffer.taken(backend, 1_000_000_000, client);
   expect(sizes).toEqual([small]);
 });
 
 test("fifteen have grown at a time, until they are closed", () => {
   const all = Array.from({ length: 16 }, () => limited());
-  for (const { buffer } of all) buffer.taken(3, 100_000 + proof);
+  for (const { buffer } of all) buffer.taken(backend, proof, client);
   const grown = () => all.filter(({ sizes }) => sizes.includes(large)).length;
   expect(grown()).toBe(15);
-  all[15]?.buffer.taken(3, 100_000 + proof);
+  all[15]?.buffer.taken(backend, proof, client);
   expect(grown()).toBe(15);
   all[0]?.buffer.release();
-  all[15]?.buffer.taken(3, 100_000 + proof);
+  all[15]?.buffer.taken(backend, proof, client);
   expect(grown()).toBe(16);
 });

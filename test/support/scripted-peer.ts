@@ -127,6 +127,7 @@ export class ScriptedOwner implements ConnectionOwner {
   readonly peers = new Map<number, ScriptedPeer>();
   readonly clock = new Clock();
   readonly kernel: Kernel = {
+    growReceiveBuffer: (fd, bytes) => void this.peers.get(fd)?.receiveBuffers.push(bytes),
     largeChunkRead: () => {},
     isDisconnected: (fd) => this.peers.get(fd)?.vanished ?? false,
     readableBytes: (fd) => this.peers.get(fd)?.unread ?? 0,

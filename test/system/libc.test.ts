@@ -69,7 +69,7 @@ describe("constants and layouts", () => {
       NUMBER(POLLOUT); NUMBER(ITIMER_PROF); NUMBER(SHUT_WR); NUMBER(LOCK_EX); NUMBER(LOCK_NB); NUMBER(P_PID); NUMBER(WNOHANG); NUMBER(WEXITED); NUMBER(WNOWAIT);
       NUMBER(offsetof(siginfo_t, si_code)); NUMBER(offsetof(siginfo_t, si_pid)); NUMBER(offsetof(siginfo_t, si_status)); NUMBER(CLD_EXITED);
     #ifdef __linux__
-      NUMBER(TCP_INFO);
+      NUMBER(TCP_INFO); NUMBER(TCP_WINDOW_CLAMP);
       NUMBER(offsetof(struct tcp_info, tcpi_retransmits)); NUMBER(offsetof(struct tcp_info, tcpi_probes)); NUMBER(offsetof(struct tcp_info, tcpi_last_ack_recv));
     #endif
     #ifdef SIOCOUTQ
@@ -122,7 +122,16 @@ describe("constants and layouts", () => {
     for (const [name, value] of Object.entries<{ linux: number; macos: number }>(systemConstants)) {
       const onlyOfOtherSystem = (
         darwin
-          ? ["SIOCOUTQ", "SIOCINQ", "SOCK_NONBLOCK", "SOCK_CLOEXEC", "TCP_INFO", "SO_MEMINFO", "SO_PEERCRED"]
+          ? [
+              "SIOCOUTQ",
+              "SIOCINQ",
+              "SOCK_NONBLOCK",
+              "SOCK_CLOEXEC",
+              "TCP_WINDOW_CLAMP",
+              "TCP_INFO",
+              "SO_MEMINFO",
+              "SO_PEERCRED",
+            ]
           : ["SO_NWRITE", "SO_NREAD", "SOL_LOCAL", "LOCAL_PEERCRED"]
       ).includes(name);
       expect([name, value[platform]]).toEqual([name, onlyOfOtherSystem ? 0 : Number(told.get(name))]);
@@ -200,6 +209,7 @@ describe("constants and layouts", () => {
       TCP_KEEPIDLE: 0x10, // bsd/netinet/tcp.h, as TCP_KEEPALIVE
       TCP_KEEPINTVL: 0x101, // bsd/netinet/tcp.h
       TCP_KEEPCNT: 0x102, // bsd/netinet/tcp.h
+      TCP_WINDOW_CLAMP: 0, // there is none
       TCP_INFO: 0, // there is none that user processes may ask for
       SO_MEMINFO: 0, // there is none
       SO_NWRITE: 0x1024, // bsd/sys/socket.h
