@@ -67,13 +67,14 @@ describe.skipIf(programUnderTest.platform === "macos" || Bun.which("prlimit") ==
       using first = await order(daemon.address, { answer: 10, last: "hold" });
       await first.got(10);
       const descriptors = daemon.descriptors;
-      for (let times = 0; times < 2; times++) {
+      for (let times = 1; times <= 2; times++) {
+        const told = (line: RegExp) => [...daemon.stderr.matchAll(new RegExp(line, "g"))].length;
         shortage.begin(daemon);
         const clients: Client[] = [];
         for (let index = 0; index < 20; index++) {
           clients.push(await order(daemon.address, { answer: 1_000, last: "hold" }));
         }
-        await daemon.logged(shortage.called);
+        await waitFor("the warning", () => told(shortage.called) === times);
         expect(await daemon.load(2_000)).toBeLessThan(0.05);
         expect(clients.every(({ received, state }) => received === 0 && state === "open")).toBe(true);
         shortage.finish(daemon);
@@ -82,7 +83,7 @@ describe.skipIf(programUnderTest.platform === "macos" || Bun.which("prlimit") ==
           expect(client.differsAt).toBeNull();
           client.close();
         }
-        await daemon.logged(/accepting on .* again after \d+\.\d s\n/);
+        await waitFor("the line that it is over", () => told(/accepting on .* again after \d+\.\d s\n/) === times);
       }
       expect(backend.made).toBe(41);
       expect(daemon.stderr.match(/cannot accept on/g)).toHaveLength(2);
