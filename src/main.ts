@@ -34,15 +34,24 @@ async function main(): Promise<number> {
   }
 }
 
+/** Of itself homedir() knows the account's folder alone: the Bun inside looks no variable up (scripts/deaf-runtime.ts). A user id without an account has none. */
+function home(): string {
+  try {
+    return process.env.HOME || homedir();
+  } catch {
+    return "/";
+  }
+}
+
 function caller(): Caller {
   return {
     argv0: process.argv0,
     environment: process.env,
     folder: process.cwd(),
-    // Of itself homedir() knows the account's folder alone: the Bun inside looks no variable up (scripts/deaf-runtime.ts).
-    home: process.env.HOME || homedir(),
+    home: home(),
     uid: process.geteuid?.() ?? 0,
     jobsRunHere: hasLaunchd,
+    terminal: process.stdout.isTTY,
     colour: process.stdout.isTTY && !process.env.NO_COLOR,
   };
 }
