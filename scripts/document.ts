@@ -43,7 +43,10 @@ function flagsTable(): string {
 }
 
 function spelling(row: Flag): string {
-  return `\`--${row.flag}${row.value ? ` ${row.value}` : ""}\``;
+  return `\`--${row.flag}${row.value ? ` ${row.optional ? `[${row.value}]` : row.value}` : ""}\``.replaceAll(
+    "|",
+    "\\|",
+  );
 }
 
 function meaning(row: Flag): string {
@@ -57,7 +60,8 @@ function manList(rows: Flag[]): string {
     const sentences = `${row.help}${repeats(row)}`.split(/(?<=\.) /).map((sentence) => fold(escapeText(sentence)));
     const variable = row.variable ? `Variable:\n.Ev ${row.variable} .\n` : "";
     const value = standard(row) ? `Default: ${standard(row)}.\n` : "";
-    return `.It Fl Fl ${row.flag}${row.value ? ` Ar ${row.value}` : ""}\n${sentences.join("")}${value}${variable}`;
+    const argument = row.optional ? `Op Ar ${row.value}` : `Ar ${row.value}`;
+    return `.It Fl Fl ${row.flag}${row.value ? ` ${argument}` : ""}\n${sentences.join("")}${value}${variable}`;
   });
   return `.Bl -tag -width Ds\n${items.join("")}.El\n`;
 }

@@ -12,7 +12,7 @@ const commands: Record<string, string> = {
   version: "--version",
   "print-plist": "--print-plist",
   "check-plist": "--check-plist",
-  status: "launchctl print system/LABEL",
+  status: "--status",
 };
 
 /**

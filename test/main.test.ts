@@ -167,9 +167,7 @@ describe("a slip is met", () => {
     expect(await hint(["install", "com.example.web"])).toEqual([
       "install is taken for the program; did you mean --install?",
     ]);
-    expect(await hint(["--listen=:0", "status"])).toEqual([
-      "status is taken for the program; did you mean launchctl print system/LABEL?",
-    ]);
+    expect(await hint(["--listen=:0", "status"])).toEqual(["status is taken for the program; did you mean --status?"]);
   });
 
   test("addresses as people write them", async () => {

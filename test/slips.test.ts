@@ -13,7 +13,7 @@ describe("slipsIn", () => {
     [["node", "-x", "--unknown"], []],
     [["install", "com.example.web"], ["install is taken for the program; did you mean --install?"]],
     [["help"], ["help is taken for the program; did you mean --help?"]],
-    [["status"], ["status is taken for the program; did you mean launchctl print system/LABEL?"]],
+    [["status"], ["status is taken for the program; did you mean --status?"]],
     [["/usr/bin/install"], []],
     [["constructor"], []],
     [["--no-such-option", "install"], []],

@@ -57,6 +57,7 @@ function valuesOf({ flag, value, choices }: Flag): Values {
   if (flag === serviceFlags.install.flag) return { kind: "labels or files" };
   switch (value) {
     case "label":
+    case "label|pid":
       return { kind: "labels" };
     case "file":
     case "path":

@@ -3,6 +3,7 @@ import type { Flags } from "../settings/options.ts";
 import { describeService, parseLabel, type ServiceDescription } from "./description.ts";
 import { type ServiceFlagName, type ServiceFlags, serviceFlags } from "./flags.ts";
 import type { LifecycleCommand } from "./lifecycle/lifecycle.ts";
+import type { StatusCommand } from "./status/status.ts";
 
 /** What a command line asks for that concerns services and their property lists. */
 export type ServiceCommand =
@@ -10,10 +11,11 @@ export type ServiceCommand =
   | { kind: "check-plist"; files: string[]; json: boolean; portable: boolean }
   | { kind: "install"; source: { file: string } | { service: ServiceDescription }; replace: boolean; dryRun: boolean }
   | { kind: "uninstall"; label: string; dryRun: boolean }
-  | LifecycleCommand;
+  | LifecycleCommand
+  | StatusCommand;
 
 /** The flags that make a command; the others say how. */
-const verbs = ["printPlist", "checkPlist", "install", "uninstall", "stop", "start", "restart"] as const;
+const verbs = ["printPlist", "checkPlist", "install", "uninstall", "stop", "start", "restart", "status"] as const;
 
 /** The flags that describe a service, as settings and a program do. */
 const describing: ServiceFlagName[] = [
@@ -40,9 +42,7 @@ export function readServiceCommand(flags: ServiceFlags & Flags, rest: string[]):
   const [first] = given;
   if (first === undefined) return null;
   if (verb === undefined) {
-    throw new UserError(
-      `cannot use ${spell(first)}: it goes with --print-plist, --check-plist, --install or --uninstall`,
-    );
+    throw new UserError(`cannot use ${spell(first)}: it goes with ${belongsTo(first)}`);
   }
   if (another) throw new UserError(`cannot use ${spell(verb)} together with ${spell(another)}: give one at a time`);
   for (const name of given) {
@@ -87,6 +87,29 @@ export function readServiceCommand(flags: ServiceFlags & Flags, rest: string[]):
       refuseOthers(given, [verb]);
       refuseDescription(verb, flags, rest);
       return { kind: verb, label: parseLabel(subject) };
+    case "status":
+      refuseOthers(given, [verb, "json", "watch"]);
+      refuseDescription(verb, flags, rest);
+      return {
+        kind: "status",
+        subject: subject === "" ? null : subject,
+        json: flags.json !== undefined,
+        watch: flags.watch !== undefined,
+      };
+  }
+}
+
+/** The commands that a flag may stand with. */
+function belongsTo(name: ServiceFlagName): string {
+  switch (name) {
+    case "json":
+      return "--check-plist or --status";
+    case "watch":
+      return "--status";
+    case "idle":
+      return "--stop";
+    default:
+      return "--print-plist, --check-plist, --install or --uninstall";
   }
 }
 

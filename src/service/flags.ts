@@ -1,6 +1,6 @@
 import type { Flag } from "../settings/flag.ts";
 
-/** The flags that write, check and install property lists; settings of `options.ts` may stand among them. */
+/** The flags that write, check and install property lists and look after services; settings of `options.ts` may stand among them. */
 export const serviceFlags = {
   printPlist: {
     flag: "print-plist",
@@ -37,6 +37,13 @@ export const serviceFlags = {
     flag: "idle",
     help: "For --stop: end only the process of a service that starts on demand. Its port stays open, and the next connection starts it.",
   },
+  status: {
+    flag: "status",
+    value: "label|pid",
+    optional: true,
+    help: "Show what runs, or all of one: addresses, program, connections, what it waits for. Exit 0 if it runs or waits for a connection, 3 if it does not, 4 if there is no such service; without a value 0.",
+  },
+  watch: { flag: "watch", help: "For --status: again each second." },
   port: {
     flag: "port",
     value: "[name=]port",
@@ -90,7 +97,10 @@ export const serviceFlags = {
     help: "For --install: take the place of a service or file of that label that is not ours. The property list that was there is kept beside it as .replaced, and put back when the new one fails.",
   },
   dryRun: { flag: "dry-run", help: "For --install and --uninstall: show what would be done, on any system." },
-  json: { flag: "json", help: "For --check-plist: for programs to read; an array for several files." },
+  json: {
+    flag: "json",
+    help: "For --check-plist and --status: for programs to read; an array for several files or services.",
+  },
   portable: {
     flag: "portable",
     help: "For --check-plist: leave out what is so on this machine alone (users, groups, files, addresses), as is done wherever there is no launchd.",

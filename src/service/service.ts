@@ -7,6 +7,7 @@ import { installService } from "./install-service.ts";
 import { domainOf, launchctlOf } from "./launchd/domain.ts";
 import { changeService } from "./lifecycle/lifecycle.ts";
 import { printPlist } from "./print-plist.ts";
+import { showStatus } from "./status/status.ts";
 
 /** Runs one of the service commands. Returns the exit code. Throws a UserError. */
 export async function runService(command: ServiceCommand, caller: Caller, output: Output): Promise<number> {
@@ -30,6 +31,8 @@ export async function runService(command: ServiceCommand, caller: Caller, output
     case "restart":
       await changeService(command, caller, output.print);
       return 0;
+    case "status":
+      return showStatus(command, caller, output);
   }
 }
 

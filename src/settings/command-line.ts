@@ -52,9 +52,10 @@ export function splitCommandLine<Name extends string>(
       const fix = meant === undefined ? "see launch_socket_server --help" : `did you mean ${meant}?`;
       throw new UserError(`cannot use ${flag}: there is no such option; ${fix}`);
     }
-    const { value: form, last } = table[name];
+    const { value: form, optional, last } = table[name];
     if (form === undefined && inline !== undefined) throw new UserError(`cannot use ${arg}: ${flag} takes no value`);
-    const value = form === undefined ? "1" : (inline ?? args[++index]);
+    const isLeftOut = optional && inline === undefined && (args[index + 1] ?? "-").startsWith("-");
+    const value = form === undefined ? "1" : isLeftOut ? "" : (inline ?? args[++index]);
     const isFlag = (text: string) => text === "--" || names.has(splitFlag(text).flag);
     if (value === undefined || (form !== undefined && inline === undefined && isFlag(value))) {
       throw new UserError(`cannot use ${flag}: its value is missing; write ${flag} ${form}`);

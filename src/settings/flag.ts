@@ -8,6 +8,8 @@ export interface Flag {
   value?: string;
   /** All values that it may have, where these are a few words. */
   choices?: readonly string[];
+  /** Whether the value may be left out, and is the empty text then; one that begins with `-` has to follow a `=`. */
+  optional?: true;
   /** The environment variable that says the same; a flag wins over it, and an empty one counts as not set. */
   variable?: string;
   /** The text that is read when neither flag nor variable is given. */

@@ -57,6 +57,7 @@ const lines: [string, string[]][] = [
   ["--group nogr", ["nogroup"]],
   ["--socket-path ./on", ["./one.plist"]],
   ["--uninstall ", labels],
+  ["--status ", labels],
   ["--dry-run --uninstall=com.example.b", ["--uninstall=com.example.binary"]],
   ["--print-plist com.example.h", ["com.example.hello"]],
   ["--install ./on", ["./one.plist"]],

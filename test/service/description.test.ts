@@ -43,7 +43,8 @@ describe("readServiceCommand", () => {
 
   test.each([
     [["--port", "80", "server"], "cannot use --port: it goes with --print-plist"],
-    [["--json"], "cannot use --json: it goes with --print-plist"],
+    [["--json"], "cannot use --json: it goes with --check-plist or --status"],
+    [["--watch"], "cannot use --watch: it goes with --status"],
     [["--print-plist", "a", "--install", "b", "server"], "cannot use --print-plist together with --install"],
     [["--print-plist", "a", "--print-plist", "b", "server"], "cannot use --print-plist twice"],
     [["--print-plist", "a", "--json", "server"], "cannot use --json with --print-plist"],

@@ -6,6 +6,7 @@ const table = {
   port: { flag: "port", value: "number", help: "" },
   quick: { flag: "quick", help: "" },
   end: { flag: "end", last: true, help: "" },
+  one: { flag: "one", value: "name", optional: true, help: "" },
 } as const;
 
 describe("splitCommandLine", () => {
@@ -22,6 +23,16 @@ describe("splitCommandLine", () => {
 
   test("reads nothing behind a flag that is the last", () => {
     expect(splitCommandLine(["--end", "--nonsense"], table)).toEqual({ flags: { end: ["1"] }, rest: [] });
+  });
+
+  test("a value that may be left out is the next word, unless that begins with -, and the empty text otherwise", () => {
+    expect(splitCommandLine(["--one", "web", "server"], table)).toEqual({ flags: { one: ["web"] }, rest: ["server"] });
+    expect(splitCommandLine(["--one=web", "server"], table)).toEqual({ flags: { one: ["web"] }, rest: ["server"] });
+    expect(splitCommandLine(["--one=-web"], table)).toEqual({ flags: { one: ["-web"] }, rest: [] });
+    expect(splitCommandLine(["--one"], table)).toEqual({ flags: { one: [""] }, rest: [] });
+    expect(splitCommandLine(["--one", "--quick"], table)).toEqual({ flags: { one: [""], quick: ["1"] }, rest: [] });
+    expect(splitCommandLine(["--one", "-"], table)).toEqual({ flags: { one: [""] }, rest: ["-"] });
+    expect(splitCommandLine(["--one", "--", "x"], table)).toEqual({ flags: { one: [""] }, rest: ["x"] });
   });
 
   test.each([

@@ -9,7 +9,7 @@ function __launch_socket_server_program
             case --
                 set -e words[1]
                 break
-            case --socket-name --tcp-address --socket-path --route --proxy-protocol --connect-timeout --stop-timeout --drain-timeout --max-connections --tcp-keepalive --idle-timeout --exit-idle-time --listen --log-level --print-plist --check-plist --install --uninstall --stop --start --restart --port --address --listen-path --listen-mode --user --group --log --env
+            case --socket-name --tcp-address --socket-path --route --proxy-protocol --connect-timeout --stop-timeout --drain-timeout --max-connections --tcp-keepalive --idle-timeout --exit-idle-time --listen --log-level --print-plist --check-plist --install --uninstall --stop --start --restart --status --port --address --listen-path --listen-mode --user --group --log --env
                 set -e words[1]
                 set -q words[1]; and set -e words[1]
             case '-?*'
@@ -77,6 +77,8 @@ complete -c launch_socket_server -n __launch_socket_server_expects_flag -l stop 
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l start -x -a '(__launch_socket_server_labels)' -d 'Enable and load it again, and wait until it runs'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l restart -x -a '(__launch_socket_server_labels)' -d 'End its process in order and start it again; new clients wait meanwhile, and none is lost'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l idle -d 'For --stop: end only the process of a service that starts on demand'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l status -x -a '(__launch_socket_server_labels)' -d 'Show what runs, or all of one: addresses, program, connections, what it waits for'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l watch -d 'For --status: again each second'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l port -x -d 'For --print-plist and --install: the port to serve'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l address -x -d 'The address to serve them on; 0.0.0.0 for the whole network'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l listen-path -x -a '(__fish_complete_path (commandline -ct))' -d 'Serve a Unix socket at this path, in place of port 80 or beside the ports given'
@@ -90,5 +92,5 @@ complete -c launch_socket_server -n __launch_socket_server_expects_flag -l keep-
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l login-shell -d 'Run the program in the user\'s login shell, for its PATH'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l replace -d 'For --install: take the place of a service or file of that label that is not ours'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l dry-run -d 'For --install and --uninstall: show what would be done, on any system'
-complete -c launch_socket_server -n __launch_socket_server_expects_flag -l json -d 'For --check-plist: for programs to read; an array for several files'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l json -d 'For --check-plist and --status: for programs to read; an array for several files or services'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l portable -d 'For --check-plist: leave out what is so on this machine alone (users, groups, files, addresses), as is done wherever there is no launchd'

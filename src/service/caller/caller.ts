@@ -8,7 +8,8 @@ export interface Caller {
   uid: number;
   /** Whether this system has launchd, so that a job can run here. */
   jobsRunHere: boolean;
-  /** Whether stdout is a terminal that shows colours. */
+  /** Whether stdout is a terminal, and whether it is to show colours. */
+  terminal: boolean;
   colour: boolean;
 }
 

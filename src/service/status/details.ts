@@ -1,0 +1,53 @@
+import type { ProgramStatus, Status } from "../../control/protocol.ts";
+import { onOneLine } from "../../errors.ts";
+import { plural } from "../check/report.ts";
+import type { Entry } from "./entry.ts";
+import { bytes, duration, fold, localTime } from "./text.ts";
+
+/** Where the values stand. */
+const column = 15;
+
+/** All that is known of one; `installed` is the version that asks, and `now` its time. */
+export function details(entry: Entry, installed: string, now = Date.now()): string {
+  const { name, state, pid, status, problem, lastEnd, log } = entry;
+  const title = name ?? `process ${pid}`;
+  return [
+    `${onOneLine(title)}: ${state}${status === null ? "" : `, ${since(status.since, now)}`}`,
+    ...(status === null ? [] : accountOf(status, installed, now)),
+    ...rows("last run", lastEnd),
+    ...rows("log", log),
+    ...rows("no figures", problem),
+  ].join("\n");
+}
+
+function accountOf(status: Status, installed: string, now: number): string[] {
+  const { version, pid, addresses, programs, connections, bytes: moved, waitingFor, lastFailure } = status;
+  const { now: open, waiting, capacity, atCapacity, total } = connections;
+  const older = version === installed ? "" : `; installed is ${installed}: restart it to run that`;
+  const full = atCapacity ? "; new ones wait in the kernel's queue" : "";
+  return [
+    ...rows("daemon", `process ${pid}, version ${version}${older}`),
+    ...rows("serves", ...addresses.map(({ listen, target }) => `${listen} by ${target}`)),
+    ...rows("program", ...(programs.length === 0 ? ["none"] : programs.map((program) => programLine(program, now)))),
+    ...rows("connections", `${open} now, of ${capacity} at most${full}; ${total} in all`),
+    ...rows("waiting", waiting === 0 ? null : `${waiting}, for ${waitingFor ?? "the program"}`),
+    ...rows("data", `${bytes(moved.up)} from clients, ${bytes(moved.down)} to them`),
+    ...rows("last failure", lastFailure && `${localTime(lastFailure.at)}: ${lastFailure.reason}`),
+  ];
+}
+
+function programLine({ pid, command, since: start, state, connections }: ProgramStatus, now: number): string {
+  const words = state === "running" ? "" : `${state}, `;
+  return `${command.join(" ")} (process ${pid}, ${words}${since(start, now)}, ${plural(connections, "connection")})`;
+}
+
+function since(iso: string, now: number): string {
+  return `since ${localTime(iso)} (${duration(now - Date.parse(iso))})`;
+}
+
+/** A line for each value, with the name before the first; nothing for null. */
+function rows(name: string, ...values: (string | null)[]): string[] {
+  return values.flatMap((value, index) =>
+    value === null ? [] : [`${`  ${index === 0 ? name : ""}`.padEnd(column)}${fold(value, column)}`],
+  );
+}
