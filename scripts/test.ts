@@ -22,6 +22,7 @@ const port80 = ["scripts/verify-macos", "e2e/drop-in", "scripts/formula", "e2e/e
 const long = [
   "e2e/far",
   "e2e/exit-idle",
+  "e2e/recipes",
   "e2e/install",
   "scripts/dist",
   "e2e/stop",
