@@ -463,6 +463,15 @@ describe("the lifetime", () => {
     expect(await fixture.findings({ ...changes, EnvironmentVariables })).toEqual(notes.map((note) => `note ${note}`));
   });
 
+  test("connections at rest without an idle time are an error", async () => {
+    const [finding, ...more] = await fixture.findings({
+      EnvironmentVariables: { LAUNCH_DAEMON_EXIT_IDLE_AT_REST: "1" },
+    });
+    expect([finding, more]).toEqual([expect.stringMatching(/^error .*--exit-idle-at-rest alone/), []]);
+    const both = { LAUNCH_DAEMON_EXIT_IDLE_AT_REST: "1", LAUNCH_DAEMON_EXIT_IDLE_TIME: "10m" };
+    expect(await fixture.findings({ EnvironmentVariables: both })).toEqual([]);
+  });
+
   test("an idle time under launchd's throttle is noted", async () => {
     const EnvironmentVariables = { LAUNCH_DAEMON_EXIT_IDLE_TIME: "9s" };
     expect(await fixture.findings({ EnvironmentVariables })).toEqual([
