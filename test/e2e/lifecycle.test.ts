@@ -252,7 +252,7 @@ describe.skipIf(!isRoot)("what is not to be changed (for root)", () => {
     expect(await refused(["--stop", "com.apple.ftpd"])).toContain("labels that begin with com.apple. are Apple's");
     expect(await refused(["--start", label, "--idle"])).toBe("cannot use --idle with --start: leave it out");
     expect(await refused(["--restart", label, "node"])).toContain("cannot use --restart with node");
-    expect(await refused(["--idle", "node"])).toStartWith("cannot use --idle: it goes with ");
+    expect(await refused(["--idle", "node"])).toBe("cannot use --idle: it goes with --stop");
   });
 });
 

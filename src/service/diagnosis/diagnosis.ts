@@ -123,7 +123,7 @@ function explainFailure({ loaded, log }: Facts): string[] {
 }
 
 /** What to do where an older program still runs after an upgrade; null where both are the same, or one is not known. */
-export function describeVersions(running: string | null, installed: string | null): string | null {
+export function describeVersions(running: string | null, installed: string | null, label: string): string | null {
   if (running === null || installed === null || running === installed) return null;
-  return `runs ${running}, installed is ${installed}: --restart`;
+  return `it runs ${running}, installed is ${installed}: --restart ${label}`;
 }

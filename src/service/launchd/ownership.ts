@@ -47,12 +47,16 @@ export function programOf(job: Dictionary): string | undefined {
   return typeof program === "string" ? program : undefined;
 }
 
+/** Whether a path leads to the program that runs here. */
+export function isThisProgram(program: string): boolean {
+  return resolved(program) === resolved(process.execPath);
+}
+
 /** By its name, or that of what it is a link to; or it is this very program under another name. */
 export function isOurs(program: string | undefined): boolean {
   if (program === undefined) return false;
-  const real = resolved(program);
-  const names = [program, real].map((path) => basename(path));
-  return names.includes("launch_socket_server") || real === resolved(process.execPath);
+  const names = [program, resolved(program)].map((path) => basename(path));
+  return names.includes("launch_socket_server") || isThisProgram(program);
 }
 
 /** The same name in the same folder: what a link at that name leads to is another place. */

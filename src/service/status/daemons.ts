@@ -45,6 +45,8 @@ export function entryOf(status: Status): Entry {
     problem: null,
     lastEnd: null,
     log: null,
+    causes: [],
+    tail: null,
   };
 }
 
@@ -60,5 +62,7 @@ function silentEntry(pid: number, problem: string): Entry {
     problem,
     lastEnd: null,
     log: null,
+    causes: [],
+    tail: null,
   };
 }

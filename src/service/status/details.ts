@@ -1,6 +1,7 @@
 import type { ProgramStatus, Status } from "../../control/protocol.ts";
 import { onOneLine } from "../../errors.ts";
 import { plural } from "../check/report.ts";
+import type { LogTail } from "../diagnosis/log-tail.ts";
 import type { Entry } from "./entry.ts";
 import { bytes, duration, fold, localTime } from "./text.ts";
 
@@ -9,14 +10,16 @@ const column = 15;
 
 /** All that is known of one; `installed` is the version that asks, and `now` its time. */
 export function details(entry: Entry, installed: string, now = Date.now()): string {
-  const { name, state, pid, status, problem, lastEnd, log } = entry;
+  const { name, state, pid, status, problem, lastEnd, log, causes, tail } = entry;
   const title = name ?? `process ${pid}`;
   return [
     `${onOneLine(title)}: ${state}${status === null ? "" : `, ${since(status.since, now)}`}`,
-    ...(status === null ? [] : accountOf(status, installed, now)),
+    ...rows("why", ...causes),
+    ...(status === null ? withoutAccount(entry) : accountOf(status, installed, now)),
     ...rows("last run", lastEnd),
-    ...rows("log", log),
     ...rows("no figures", problem),
+    ...rows("log", log),
+    ...(tail === null ? [] : logLines(tail)),
   ].join("\n");
 }
 
@@ -34,6 +37,21 @@ function accountOf(status: Status, installed: string, now: number): string[] {
     ...rows("data", `${bytes(moved.up)} from clients, ${bytes(moved.down)} to them`),
     ...rows("last failure", lastFailure && `${localTime(lastFailure.at)}: ${lastFailure.reason}`),
   ];
+}
+
+/** What its property list says. */
+function withoutAccount({ name, pid, addresses, program }: Entry): string[] {
+  return [
+    ...rows("daemon", pid === null || name === null ? null : `process ${pid}`),
+    ...rows("serves", ...addresses),
+    ...rows("program", program === null ? null : program.join(" ")),
+  ];
+}
+
+/** As they are, whatever their width: a line of a log is looked for as a whole. */
+function logLines(tail: LogTail): string[] {
+  if ("problem" in tail) return rows("", tail.problem);
+  return tail.lines.map((line) => `    ${onOneLine(line)}`);
 }
 
 function programLine({ pid, command, since: start, state, connections }: ProgramStatus, now: number): string {

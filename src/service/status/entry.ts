@@ -1,4 +1,5 @@
 import type { Status } from "../../control/protocol.ts";
+import type { LogTail } from "../diagnosis/log-tail.ts";
 
 /** One service or daemon, as --status shows it. */
 export interface Entry {
@@ -20,6 +21,10 @@ export interface Entry {
   /** How the last run ended, in words, and the file of the log; null where that is not known. */
   lastEnd: string | null;
   log: string | null;
+  /** Why it does not work, and what to do: sentences without their full stop. Looked for where one service is asked for. */
+  causes: string[];
+  /** The end of its log; the same. */
+  tail: LogTail | null;
 }
 
 /** Exit statuses as systemctl(1) has them for its `status`. */

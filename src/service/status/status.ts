@@ -4,6 +4,8 @@ import type { Caller, Output } from "../caller/caller.ts";
 import { daemonOf, daemonsOf } from "./daemons.ts";
 import { details } from "./details.ts";
 import { type Entry, exitStatus } from "./entry.ts";
+import { join } from "./join.ts";
+import { serviceOf, servicesOf } from "./services.ts";
 import { table } from "./table.ts";
 
 /** What --status is asked for: one by its name or the id of its process, or all. */
@@ -33,18 +35,20 @@ export async function showStatus(command: StatusCommand, caller: Caller, output:
 
 async function showOnce(
   { subject, json, watch }: StatusCommand,
-  { uid, colour }: Caller,
+  caller: Caller,
   { print, tell }: Output,
   before: string,
 ): Promise<number> {
   // Several looks are a line each.
   const inJson = (value: unknown) => JSON.stringify(value, null, watch ? 0 : 2);
+  const { uid, colour } = caller;
   if (subject === null) {
-    const entries = await daemonsOf(uid);
+    const [services, daemons] = await Promise.all([servicesOf(caller), daemonsOf(uid)]);
+    const entries = join(services, daemons);
     print(before + (json ? inJson(entries) : entries.length > 0 ? table(entries, colour) : none(uid)));
     return exitStatus.works;
   }
-  const found = await find(subject, uid);
+  const found = await find(subject, caller);
   if ("unknown" in found) {
     tell(`launch_socket_server: ${found.unknown}`);
     return exitStatus.unknown;
@@ -54,7 +58,8 @@ async function showOnce(
 }
 
 /** The one that is meant, or a sentence that says that there is none. Throws a NoAnswer for a daemon that may not be asked. */
-async function find(subject: string, uid: number): Promise<Entry | { unknown: string }> {
+async function find(subject: string, caller: Caller): Promise<Entry | { unknown: string }> {
+  const { uid } = caller;
   if (/^\d+$/.test(subject)) {
     try {
       return await daemonOf(Number(subject));
@@ -64,6 +69,8 @@ async function find(subject: string, uid: number): Promise<Entry | { unknown: st
       throw error;
     }
   }
+  const service = await serviceOf(subject, caller, version);
+  if (service !== null) return service;
   const names = [subject, `${subject}.service`];
   const found = (await daemonsOf(uid)).find(({ name }) => name !== null && names.includes(name));
   return (

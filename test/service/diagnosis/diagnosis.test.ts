@@ -154,8 +154,8 @@ test("a property list that is gone is told, and so is a launchd that cannot be a
 });
 
 test("describeVersions tells of an older program that still runs", () => {
-  expect(describeVersions("3.0.0", "3.1.0")).toBe("runs 3.0.0, installed is 3.1.0: --restart");
-  expect(describeVersions("3.1.0", "3.1.0")).toBeNull();
-  expect(describeVersions(null, "3.1.0")).toBeNull();
-  expect(describeVersions("3.0.0", null)).toBeNull();
+  expect(describeVersions("3.0.0", "3.1.0", "a")).toBe("it runs 3.0.0, installed is 3.1.0: --restart a");
+  expect(describeVersions("3.1.0", "3.1.0", "a")).toBeNull();
+  expect(describeVersions(null, "3.1.0", "a")).toBeNull();
+  expect(describeVersions("3.0.0", null, "a")).toBeNull();
 });

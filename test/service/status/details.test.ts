@@ -50,7 +50,7 @@ test("why there is no account", () => {
     name: null,
     state: "does not answer",
     works: false,
-    status: null,
+    ...{ addresses: [], program: null, status: null },
     problem: "process 4711 does not answer within 1 s; try again",
   });
   expect(details(silent, "3.0.0", now)).toBe(
