@@ -1,6 +1,7 @@
 import type { Copy } from "./copy.ts";
 import { UserError } from "./errors.ts";
 import { log } from "./log.ts";
+import { LogTail } from "./log-tail.ts";
 import { describeExit, type Exit, hasFailed } from "./program/program.ts";
 import { untilReady } from "./proxy/readiness.ts";
 import type { Relay } from "./proxy/relay.ts";
@@ -29,12 +30,16 @@ export interface ReloadStatus {
   connections: { before: number; left: number; cut: number };
   /** Why it has failed, as a sentence; null if it has not. */
   problem: string | null;
+  /** The last lines of the log from before that, where it is a file: the program's own, whichever copy wrote them. */
+  log: string[];
 }
 
 /** Milliseconds between the looks at what changes by itself. */
 const look = 20;
 /** Milliseconds for which a copy has to stay after it has taken its first connection: one that ends itself then is no copy to switch to. */
 const settling = 100;
+/** So many lines of the log are told. */
+const logLines = 10;
 
 /** The copies of the program: the one that new connections go to and, as long as a reload lasts, another. */
 export class Copies {
@@ -80,7 +85,15 @@ export class Copies {
     const oldPid = this.serving.program?.process.pid ?? 0;
     const connections = { before: 0, left: 0, cut: 0 };
     const since = new Date().toISOString();
-    const status: ReloadStatus = { phase: "starting", since, oldPid, newPid: null, connections, problem: null };
+    const status: ReloadStatus = {
+      phase: "starting",
+      since,
+      oldPid,
+      newPid: null,
+      connections,
+      problem: null,
+      log: [],
+    };
     this.reloading = status;
     log.info(`reloading: starting another copy beside process ${oldPid}`);
     void this.#replace(this.serving, status);
@@ -108,7 +121,9 @@ export class Copies {
 
   /** The whole of a reload. */
   async #replace(old: Copy, status: ReloadStatus): Promise<void> {
+    const tail = new LogTail();
     const fail = (problem: string) => {
+      status.log = tail.lines(logLines);
       status.phase = "failed";
       status.problem = problem;
       log.error(`cannot reload: ${problem}`);

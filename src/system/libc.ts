@@ -113,6 +113,7 @@ export const macos = darwin
   ? dlopen(library, {
       __error: { args: [], returns: "ptr" },
       sysctlbyname: { args: ["ptr", "ptr", "ptr", "ptr", "u64"], returns: "i32" },
+      proc_pidfdinfo: { args: ["i32", "i32", "i32", "ptr", "i32"], returns: "i32" },
     }).symbols
   : null;
 

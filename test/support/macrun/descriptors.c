@@ -125,8 +125,8 @@ static int lock(int fd, int command, struct d_flock *d) {
   return 0;
 }
 
-/* F_GETPATH fills a buffer of MAXPATHLEN bytes. */
-static int path_of(int fd, char *path) {
+/* Fills a buffer of MAXPATHLEN bytes, as F_GETPATH does. */
+int path_of(int fd, char *path) {
   enum { MAXPATHLEN = 1024 };
   char link[64];
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);

@@ -125,5 +125,6 @@ char **command_for(const char *path, char **argv, const char **executable); /* a
 
 /* system.c */
 int somaxconn(void);
+int path_of(int fd, char *path);
 
 #endif
