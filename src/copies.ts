@@ -1,8 +1,10 @@
+import type { ReloadStatus } from "./control/protocol.ts";
 import type { Copy } from "./copy.ts";
 import { UserError } from "./errors.ts";
 import { log } from "./log.ts";
 import { LogTail } from "./log-tail.ts";
 import { describeExit, type Exit, hasFailed } from "./program/program.ts";
+import type { Connection } from "./proxy/connection.ts";
 import { untilReady } from "./proxy/readiness.ts";
 import type { Relay } from "./proxy/relay.ts";
 import type { Settings } from "./settings/options.ts";
@@ -14,30 +16,12 @@ export type CopySettings = Pick<
   "connectTimeout" | "drainTimeout" | "stopTimeout" | "proxyProtocol" | "route" | "tcpAddress" | "socketPath"
 >;
 
-/** A reload's account of itself. */
-export interface ReloadStatus {
-  /**
-   * `starting`: the new copy does not serve yet. `draining`: it has the new connections, and the old copy keeps those that it has.
-   * `stopping`: the old copy was told to end. `done`: it has. `failed`: the old copy serves as before.
-   */
-  phase: "starting" | "draining" | "stopping" | "done" | "failed";
-  /** ISO 8601. */
-  since: string;
-  oldPid: number;
-  /** Null as long as there is none. */
-  newPid: number | null;
-  /** Connections that the old copy had when the new one took over, those that it still has, and those that were cut. */
-  connections: { before: number; left: number; cut: number };
-  /** Why it has failed, as a sentence; null if it has not. */
-  problem: string | null;
-  /** The last lines of the log from before that, where it is a file: the program's own, whichever copy wrote them. */
-  log: string[];
-}
-
 /** Milliseconds between the looks at what changes by itself. */
 const look = 20;
 /** Milliseconds for which a copy has to stay after it has taken its first connection: one that ends itself then is no copy to switch to. */
 const settling = 100;
+/** A connection on which something has moved in so many milliseconds is under way: a transfer too may pause. */
+const restTime = 1_000;
 /** So many lines of the log are told. */
 const logLines = 10;
 
@@ -78,7 +62,8 @@ export class Copies {
   }
 
   /**
-   * Begins to replace the program by a new copy; `reloading` tells how that goes. Throws a UserError where it cannot be begun.
+   * Begins to replace the program by a new copy; `reloading` tells how that goes. Throws a UserError, the reason alone, where it cannot
+   * be begun.
    */
   reload(): void {
     this.#refuseReload();
@@ -101,7 +86,7 @@ export class Copies {
 
   #refuseReload(): void {
     const refuse = (why: string) => {
-      throw new UserError(`cannot reload: ${why}`);
+      throw new UserError(why);
     };
     if (this.#isHalted()) refuse("the daemon is stopping; its next start runs the new version");
     const { program, targets } = this.serving;
@@ -152,7 +137,7 @@ export class Copies {
     log.info(
       `process ${status.newPid} has the new connections; process ${status.oldPid} keeps ${connections(status.connections.before)}`,
     );
-    await this.#drain(old, status);
+    const quiet = await this.#drain(old, status);
     if (this.#isHalted()) return;
     if (this.serving === old) {
       const exit = await copy.ended;
@@ -163,7 +148,7 @@ export class Copies {
     // What it had yet to say is missing.
     if (old.program?.crashed) this.relay.programCrashed(old.targets);
     status.phase = "stopping";
-    status.connections.cut = status.connections.left;
+    status.connections.cut = old.program?.running ? this.#endAtRest(old, quiet) : status.connections.left;
     await this.#stop(old);
     if (this.#isHalted()) return;
     status.connections.left = 0;
@@ -193,14 +178,30 @@ export class Copies {
     }
   }
 
-  /** Waits until the old copy has no connection any more, for the time that it has for that, or until it serves again. */
-  async #drain(old: Copy, { connections }: ReloadStatus): Promise<void> {
+  /**
+   * Waits until the old copy has no connection any more, for the time that it has for that, or until it serves again. Returns what had
+   * moved on each that is left shortly before that time is over.
+   */
+  async #drain(old: Copy, { connections }: ReloadStatus): Promise<Map<Connection, number>> {
     const deadline = performance.now() + this.settings.drainTimeout;
+    const moved = new Map<Connection, number>();
     while (!this.#isHalted() && this.serving !== old && !old.program?.crashed) {
-      connections.left = this.relay.connectionsTo(old.targets).length;
-      if (connections.left === 0 || performance.now() >= deadline) return;
+      const left = this.relay.connectionsTo(old.targets);
+      connections.left = left.length;
+      const now = performance.now();
+      if (left.length === 0 || now >= deadline) break;
+      if (moved.size === 0 && now >= deadline - restTime) for (const one of left) moved.set(one, one.moved);
       await Bun.sleep(look);
     }
+    return moved;
+  }
+
+  /** Closes those of a copy's connections on which nobody waits for anything, and returns how many others there are. */
+  #endAtRest(copy: Copy, moved: Map<Connection, number>): number {
+    const busy = this.relay
+      .connectionsTo(copy.targets)
+      .filter((connection) => moved.get(connection) !== connection.moved || !connection.closeAtRest());
+    return busy.length;
   }
 
   /** Has a copy end as in a stop, closes what is left of its connections, and forgets it. */

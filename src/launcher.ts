@@ -60,7 +60,7 @@ export async function launch(
   signals.passTo((signal) => copies.serving.program?.signal(signal));
   const identity = { ...serviceNames(settings.listen, environment), since };
   const control = ControlServer.open(
-    () => statusNow({ identity, relay, failures, copies }),
+    ({ command }) => (command === "status" ? statusNow({ identity, relay, failures, copies }) : beginReload(copies)),
     (line) => log.info(line),
   );
   process.on("exit", () => control?.close());
@@ -88,6 +88,17 @@ export async function launch(
       : await finish(exit, relay, copies, settings.stopTimeout, signals);
   relay.close();
   return mustFail ? 1 : status;
+}
+
+/** Answers at once: how the reload goes on is part of the status. */
+function beginReload(copies: Copies): object {
+  try {
+    copies.reload();
+    return { reloading: true };
+  } catch (error) {
+    if (error instanceof UserError) return { error: error.message };
+    throw error;
+  }
 }
 
 /** Which sockets lead where, as long as `copy` serves. */

@@ -32,6 +32,7 @@ export function statusNow({ identity, relay, failures, copies }: StatusSources):
     bytes: { up, down },
     waitingFor: outage === null ? null : `the program, which ${outage}`,
     lastFailure: last === null ? null : { at: last.at.toISOString(), reason: last.reason },
+    reload: copies.reloading,
   };
 }
 

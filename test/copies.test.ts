@@ -1,12 +1,14 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
+import { parseAddress } from "../src/address.ts";
 import { Copies, type CopySettings } from "../src/copies.ts";
 import { Copy } from "../src/copy.ts";
 import type { Log } from "../src/log.ts";
 import { Relay } from "../src/proxy/relay.ts";
 import { routesOf } from "../src/settings/routes.ts";
 import { bindListener, describe as inspect } from "../src/system/sockets.ts";
+import { Client } from "./support/client.ts";
 import { type Version, VersionedServer } from "./support/versions.ts";
 import { waitFor } from "./support/wait.ts";
 
@@ -114,6 +116,19 @@ describe("a reload", () => {
     copies.reload();
     expect(await over()).toMatchObject({ phase: "done", connections: { left: 0, cut: 1 } });
     expect(await slow).not.toEndWith("old");
+    expect(await version()).toBe("new");
+  });
+
+  test("ends a connection at rest in order at the end of its time, and does not count it as cut", async () => {
+    const { server, copies, origin, version, over } = await running({ name: "old" }, { drainTimeout: 1_500 });
+    const client = await Client.open(parseAddress(origin.slice("http://".length)));
+    cleanUps.push(() => client[Symbol.dispose]());
+    client.send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n");
+    await client.got(100);
+    server.deploy({ name: "new" });
+    copies.reload();
+    expect(await over()).toMatchObject({ phase: "done", connections: { before: 1, left: 0, cut: 0 } });
+    expect((await client.over()).state).toBe("ended");
     expect(await version()).toBe("new");
   });
 
@@ -233,10 +248,10 @@ describe("is refused", () => {
     const { server, copies, over } = await running();
     server.deploy({ name: "new" });
     expect(refusal(copies)).toBe("begun");
-    expect(refusal(copies)).toBe("cannot reload: another reload is under way; wait for its end");
+    expect(refusal(copies)).toBe("another reload is under way; wait for its end");
     await over();
     copies.halt();
-    expect(refusal(copies)).toBe("cannot reload: the daemon is stopping; its next start runs the new version");
+    expect(refusal(copies)).toBe("the daemon is stopping; its next start runs the new version");
   });
 
   test.each([
@@ -251,9 +266,7 @@ describe("is refused", () => {
   ] as Partial<CopySettings>[])("where a target is fixed: %j", async (settings) => {
     const { copies } = await running();
     const fixed = new Copies(copies.serving, copies.start, copies.relay, { ...standard, ...settings });
-    expect(refusal(fixed)).toMatch(
-      /^cannot reload: .* is reached at a fixed address, where two copies cannot be; use --restart$/,
-    );
+    expect(refusal(fixed)).toMatch(/ is reached at a fixed address, where two copies cannot be; use --restart$/);
   });
 
   test("where no program is run", async () => {
@@ -261,7 +274,7 @@ describe("is refused", () => {
     const socketPath = { kind: "unix", path: "/tmp/x" } as const;
     const settings = { ...standard, socketPath };
     const none = new Copies(Copy.start(null, routesOf(settings), {}), copies.start, copies.relay, settings);
-    expect(refusal(none)).toMatch(/^cannot reload: no program is run here \(-\)/);
+    expect(refusal(none)).toMatch(/^no program is run here \(-\)/);
   });
 
   test("while the program has not made its socket, and when its folder is gone", async () => {
@@ -273,8 +286,8 @@ describe("is refused", () => {
       starting.remove();
     });
     const early = new Copies(starting, copies.start, copies.relay, standard);
-    expect(refusal(early)).toMatch(/^cannot reload: the program is still starting/);
+    expect(refusal(early)).toMatch(/^the program is still starting/);
     starting.remove();
-    expect(refusal(early)).toMatch(/^cannot reload: the folder of the program's socket was removed; use --restart$/);
+    expect(refusal(early)).toMatch(/^the folder of the program's socket was removed; use --restart$/);
   });
 });

@@ -3,7 +3,7 @@
  * object with `error`, a sentence, where it cannot do what was asked.
  */
 
-export type Request = { command: "status" };
+export type Request = { command: "status" } | { command: "reload" };
 
 /** The longest request in bytes, its newline included. */
 export const longestRequest = 4_096;
@@ -39,6 +39,8 @@ export interface Status {
   /** What clients wait for, to complete "clients wait for …"; null while none has to. */
   waitingFor: string | null;
   lastFailure: { at: string; reason: string } | null;
+  /** The latest reload; null before the first. */
+  reload: ReloadStatus | null;
 }
 
 export interface ProgramStatus {
@@ -50,10 +52,31 @@ export interface ProgramStatus {
   connections: number;
 }
 
+/** A reload's account of itself. */
+export interface ReloadStatus {
+  /**
+   * `starting`: the new copy does not serve yet. `draining`: it has the new connections, and the old copy keeps those that it has.
+   * `stopping`: the old copy was told to end. `done`: it has. `failed`: the old copy serves as before.
+   */
+  phase: "starting" | "draining" | "stopping" | "done" | "failed";
+  /** ISO 8601. */
+  since: string;
+  oldPid: number;
+  /** Null as long as there is none. */
+  newPid: number | null;
+  /** Connections that the old copy had when the new one took over, those that it still has, and those that were cut. */
+  connections: { before: number; left: number; cut: number };
+  /** Why it has failed, as a sentence; null if it has not. */
+  problem: string | null;
+  /** The last lines of the log from before that, where it is a file: the program's own, whichever copy wrote them. */
+  log: string[];
+}
+
 /** Reads a request's line; null where it is none. */
 export function decodeRequest(line: string): Request | null {
   const value = parse(line);
-  return isObject(value) && value.command === "status" ? { command: "status" } : null;
+  if (!isObject(value)) return null;
+  return value.command === "status" || value.command === "reload" ? { command: value.command } : null;
 }
 
 /** A message as it is sent. */
@@ -92,6 +115,19 @@ const statusShape: Shape = {
     bytes: { fields: { up: "number", down: "number" } },
     waitingFor: { orNull: "string" },
     lastFailure: { orNull: { fields: { at: "string", reason: "string" } } },
+    reload: {
+      orNull: {
+        fields: {
+          phase: "string",
+          since: "string",
+          oldPid: "number",
+          newPid: { orNull: "number" },
+          connections: { fields: { before: "number", left: "number", cut: "number" } },
+          problem: { orNull: "string" },
+          log: ["string"],
+        },
+      },
+    },
   },
 };
 

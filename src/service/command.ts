@@ -3,6 +3,7 @@ import type { Flags } from "../settings/options.ts";
 import { describeService, parseLabel, type ServiceDescription } from "./description.ts";
 import { type ServiceFlagName, type ServiceFlags, serviceFlags } from "./flags.ts";
 import type { LifecycleCommand } from "./lifecycle/lifecycle.ts";
+import type { ReloadCommand } from "./reload/reload.ts";
 import type { StatusCommand } from "./status/status.ts";
 
 /** What a command line asks for that concerns services and their property lists. */
@@ -12,10 +13,21 @@ export type ServiceCommand =
   | { kind: "install"; source: { file: string } | { service: ServiceDescription }; replace: boolean; dryRun: boolean }
   | { kind: "uninstall"; label: string; dryRun: boolean }
   | LifecycleCommand
-  | StatusCommand;
+  | StatusCommand
+  | ReloadCommand;
 
 /** The flags that make a command; the others say how. */
-const verbs = ["printPlist", "checkPlist", "install", "uninstall", "stop", "start", "restart", "status"] as const;
+const verbs = [
+  "printPlist",
+  "checkPlist",
+  "install",
+  "uninstall",
+  "stop",
+  "start",
+  "restart",
+  "status",
+  "reload",
+] as const;
 
 /** The flags that describe a service, as settings and a program do. */
 const describing: ServiceFlagName[] = [
@@ -96,6 +108,10 @@ export function readServiceCommand(flags: ServiceFlags & Flags, rest: string[]):
         json: flags.json !== undefined,
         watch: flags.watch !== undefined,
       };
+    case "reload":
+      refuseOthers(given, [verb]);
+      refuseDescription(verb, flags, rest);
+      return { kind: "reload", subject: parseLabel(subject) };
   }
 }
 

@@ -44,6 +44,11 @@ export const serviceFlags = {
     help: "Show what runs, or all of one: addresses, program, connections, what it waits for. Exit 0 if it runs or waits for a connection, 3 if it does not, 4 if there is no such service; without a value 0.",
   },
   watch: { flag: "watch", help: "For --status: again each second." },
+  reload: {
+    flag: "reload",
+    value: "label|pid",
+    help: "Replace the program of a running daemon without a gap: another copy is started from the file as it is now, new connections go to it once it serves, and the old one ends when its own are over, after --drain-timeout at most. Two copies must be able to run at once. A changed property list takes --restart. Exit 1 if not switched, 2 if connections were cut.",
+  },
   port: {
     flag: "port",
     value: "[name=]port",

@@ -7,6 +7,7 @@ import { installService } from "./install-service.ts";
 import { domainOf, launchctlOf } from "./launchd/domain.ts";
 import { changeService } from "./lifecycle/lifecycle.ts";
 import { printPlist } from "./print-plist.ts";
+import { reloadProgram } from "./reload/reload.ts";
 import { showStatus } from "./status/status.ts";
 
 /** Runs one of the service commands. Returns the exit code. Throws a UserError. */
@@ -26,6 +27,8 @@ export async function runService(command: ServiceCommand, caller: Caller, output
     case "uninstall":
       refuseWithoutLaunchd(`cannot uninstall ${command.label}`, command, caller);
       return runUninstall(command, caller, output);
+    case "reload":
+      return reloadProgram(command, caller, output);
     case "stop":
     case "start":
     case "restart":

@@ -15,6 +15,15 @@ const status: Status = {
   bytes: { up: 10, down: 20 },
   waitingFor: "the program, which does not listen at /tmp/web.sock yet (ENOENT)",
   lastFailure: { at: "2026-01-02T03:05:00.000Z", reason: "error connecting to program" },
+  reload: {
+    phase: "failed",
+    since: "2026-01-02T03:04:05.700Z",
+    oldPid: 4712,
+    newPid: null,
+    connections: { before: 0, left: 0, cut: 0 },
+    problem: "cannot start program",
+    log: ["a line"],
+  },
 };
 
 test("a message is one line, whatever its strings hold", () => {
@@ -39,7 +48,7 @@ describe("a status", () => {
     const answer = decodeAnswer(new TextDecoder().decode(encode({ ...status, weather: "fine" })));
     expect(isStatus(answer)).toBe(true);
     expect(answer).toEqual({ ...status, weather: "fine" });
-    expect(isStatus({ ...status, programs: [], waitingFor: null, lastFailure: null })).toBe(true);
+    expect(isStatus({ ...status, programs: [], waitingFor: null, lastFailure: null, reload: null })).toBe(true);
   });
 
   test.each([

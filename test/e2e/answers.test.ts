@@ -56,6 +56,7 @@ describe("the account", () => {
       bytes: { up: 0, down: 0 },
       waitingFor: null,
       lastFailure: null,
+      reload: null,
     });
     expect(readFileSync(`/proc/${program?.pid}/cmdline`, "utf8")).toContain("faulty-backend.ts");
     for (const time of [status.since, program?.since ?? ""]) {
@@ -94,6 +95,7 @@ describe("the account", () => {
       connections: { now: 0, waiting: 0, atCapacity: false, total: 3 },
       bytes: { up: first.length + second.length + third.length, down: 7_000 },
       lastFailure: null,
+      reload: null,
     });
   });
 

@@ -9,7 +9,7 @@ function __launch_socket_server_program
             case --
                 set -e words[1]
                 break
-            case --socket-name --tcp-address --socket-path --route --proxy-protocol --connect-timeout --stop-timeout --drain-timeout --max-connections --tcp-keepalive --idle-timeout --exit-idle-time --listen --log-level --print-plist --check-plist --install --uninstall --stop --start --restart --status --port --address --listen-path --listen-mode --user --group --log --env
+            case --socket-name --tcp-address --socket-path --route --proxy-protocol --connect-timeout --stop-timeout --drain-timeout --max-connections --tcp-keepalive --idle-timeout --exit-idle-time --listen --log-level --print-plist --check-plist --install --uninstall --stop --start --restart --status --reload --port --address --listen-path --listen-mode --user --group --log --env
                 set -e words[1]
                 set -q words[1]; and set -e words[1]
             case '-?*'
@@ -79,6 +79,7 @@ complete -c launch_socket_server -n __launch_socket_server_expects_flag -l resta
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l idle -d 'For --stop: end only the process of a service that starts on demand'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l status -x -a '(__launch_socket_server_labels)' -d 'Show what runs, or all of one: addresses, program, connections, what it waits for'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l watch -d 'For --status: again each second'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l reload -x -a '(__launch_socket_server_labels)' -d 'Replace the program of a running daemon without a gap: another copy is started from the file as it is now, new connections go to it once it serves, and the old one ends when its own are over, after --drain-timeout at most'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l port -x -d 'For --print-plist and --install: the port to serve'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l address -x -d 'The address to serve them on; 0.0.0.0 for the whole network'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l listen-path -x -a '(__fish_complete_path (commandline -ct))' -d 'Serve a Unix socket at this path, in place of port 80 or beside the ports given'
