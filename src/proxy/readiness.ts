@@ -5,11 +5,10 @@ import { type BackendAddress, connect, explainFailure, knownAddresses } from "./
 
 /** Milliseconds between tries: they grow between these two. */
 const pauses = { first: 5, longest: 100 };
-/** Milliseconds for which a server that listens may leave a connection without an answer. */
-const patience = 10_000;
 
-/** How a server is found to be ready. Durations in milliseconds, Infinity for no limit. */
+/** How a server is found to be ready. */
 export interface ReadinessOptions {
+  /** Milliseconds, Infinity for no limit. */
   timeout: number;
   proxyProtocol: "v1" | "v2" | undefined;
   /** Ends the waiting. */
@@ -18,8 +17,8 @@ export interface ReadinessOptions {
 
 /**
  * Waits until the server at a Unix socket takes connections, and returns null; or why it does not, as the end of a sentence, after
- * `timeout`. Many listen some time before that: gunicorn's workers load the application afterwards. So it gets one connection
- * that ends without a byte, and is ready when it answers or closes that; or when it has listened for ten seconds without doing either.
+ * `timeout`. Many listen some time before that: gunicorn's workers load the application afterwards. So it gets one connection that
+ * ends without a byte of a client's, and is ready when it answers that or closes it.
  */
 export async function untilReady(
   address: Address,
@@ -29,26 +28,27 @@ export async function untilReady(
   if (place === undefined) throw new Error(`${formatAddress(address)} is no Unix socket`);
   const header = proxyProtocol === undefined ? null : encodeProxyHeader(proxyProtocol, null);
   const deadline = performance.now() + timeout;
+  const unanswered = `it listens at ${formatAddress(address)} and takes no connection; check that it accepts them`;
   for (let pause = pauses.first; !signal.aborted; pause = Math.min(pause * 1.5, pauses.longest)) {
+    const left = deadline - performance.now();
     try {
-      await answerFrom(place, header, Math.min(patience, deadline - performance.now()), signal);
-      return null;
+      return (await answers(place, header, left, signal)) ? null : unanswered;
     } catch (error) {
-      if (performance.now() >= deadline) return explainFailure(reasonOf(error), address);
+      if (left <= 0) return explainFailure(reasonOf(error), address);
     }
-    await Bun.sleep(Math.min(pause, deadline - performance.now()));
+    await Bun.sleep(Math.max(0, Math.min(pause, left)));
   }
   return null;
 }
 
-/** Resolves when a server has said something, has closed the connection, or has done neither for `timeout`. Throws where it does not listen. */
-async function answerFrom(
+/** Whether a server says something or closes the connection within `timeout` milliseconds, or the waiting has ended. Throws where it does not listen. */
+async function answers(
   place: BackendAddress,
   header: Uint8Array | null,
   timeout: number,
   signal: AbortSignal,
-): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
+): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
   let close = () => {};
   connect<undefined>(place, undefined, {
     open: (socket) => {
@@ -56,14 +56,15 @@ async function answerFrom(
       if (header !== null) socket.write(header);
       socket.shutdown();
     },
-    data: () => resolve(),
-    end: () => resolve(),
-    close: () => resolve(),
-    error: () => resolve(),
+    data: () => resolve(true),
+    end: () => resolve(true),
+    close: () => resolve(true),
+    error: () => resolve(true),
   });
-  const timer = setTimeout(resolve, timeout === Number.POSITIVE_INFINITY ? patience : timeout);
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  await promise;
+  const timer = timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(() => resolve(false), timeout);
+  signal.addEventListener("abort", () => resolve(true), { once: true });
+  const answered = await promise;
   clearTimeout(timer);
   close();
+  return answered;
 }

@@ -260,7 +260,7 @@ test("is refused for a name that no daemon has", async () => {
   expect(code).toBe(1);
 });
 
-test("20 clients that repeat nothing notice none of 10 reloads, bad versions among them", async () => {
+test("20 clients that repeat nothing notice none of 7 reloads, bad versions among them", async () => {
   const { server, daemon, reload } = await running({ name: "v0" }, { options: ["--connect-timeout", "1s"] });
   const crowd = new Crowd(daemon.address, 20);
   const transfers: Promise<string>[] = [];
@@ -269,9 +269,9 @@ test("20 clients that repeat nothing notice none of 10 reloads, bad versions amo
     { first: deaf },
     { afterwards: `setTimeout(() => process.kill(process.pid, "SIGKILL"), 10);` },
   ];
-  for (let round = 1; round <= 10; round++) {
+  for (let round = 1; round <= 7; round++) {
     transfers.push(request(daemon.address, "/slow?n=30&ms=100"));
-    const fault = bad[round - 4];
+    const fault = bad[round - 3];
     server.deploy({ name: `v${round}`, ...fault });
     const before = crowd.answered;
     const { code, stderr } = await reload();
@@ -282,7 +282,7 @@ test("20 clients that repeat nothing notice none of 10 reloads, bad versions amo
   console.log(`${crowd.answered} requests, the longest took ${crowd.longest.toFixed(0)} ms`);
   expect(crowd.failures).toEqual([]);
   expect(crowd.answered).toBeGreaterThanOrEqual(5_000);
-  expect([...crowd.answers.keys()]).toEqual(["v0", "v1", "v2", "v3", "v7", "v8", "v9", "v10"]);
+  expect([...crowd.answers.keys()]).toEqual(["v0", "v1", "v2", "v6", "v7"]);
   for (const transfer of await Promise.all(transfers)) expect(transfer.match(/line/g)).toHaveLength(30);
   expect(folders(server)).toHaveLength(1);
 }, 120_000);
