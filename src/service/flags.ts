@@ -47,7 +47,7 @@ export const serviceFlags = {
   reload: {
     flag: "reload",
     value: "label|pid",
-    help: "Replace the program of a running daemon without a gap: another copy is started from the file as it is now, new connections go to it once it serves, and the old one ends when its own are over, after --drain-timeout at most. Two copies must be able to run at once. A changed property list takes --restart. Exit 1 if not switched, 2 if connections were cut.",
+    help: "Replace the program of a running daemon without a gap: another copy is started from the file as it is now, new connections go to it once it serves, and the old one ends when its own are over, after --drain-timeout at most. Two copies must be able to run at once. A changed property list takes --stop and --start. Exit 1 if not switched, 2 if connections were cut.",
   },
   port: {
     flag: "port",

@@ -4,7 +4,7 @@ import type { ReloadStatus } from "../../control/protocol.ts";
 import { onOneLine, UserError } from "../../errors.ts";
 import type { Caller, Output } from "../caller/caller.ts";
 import { plural } from "../check/report.ts";
-import { pidOf } from "./subject.ts";
+import { noteOnPlist, pidOf } from "./subject.ts";
 
 /** Whose program a new copy is to take over from: a label, or the id of a daemon's process. */
 export interface ReloadCommand {
@@ -24,9 +24,12 @@ const inPlace = "\x1b[A\x1b[K";
 /** Has a new copy of a daemon's program take over and waits until the old one has ended. Returns the exit code. Throws a UserError. */
 export async function reloadProgram({ subject }: ReloadCommand, caller: Caller, output: Output): Promise<number> {
   const failed = (why: string) => new UserError(`cannot reload ${subject}: ${why}`);
-  const pid = await pidOf(subject, caller.uid);
+  const pid = await pidOf(subject, caller);
   try {
+    const { label, since } = await askStatus(pid);
+    const note = noteOnPlist(label, since, caller);
     await ask(pid, { command: "reload" });
+    if (note !== null) output.tell(note);
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
     throw failed(error.kind === "no socket" ? `${error.message}; --restart starts a service afresh` : error.message);

@@ -1,16 +1,25 @@
-import { askStatus, NoAnswer } from "../../control/client.ts";
-import { daemonsIn, folderOf, usersWithFolder } from "../../control/folder.ts";
+import { statSync } from "node:fs";
 import { UserError } from "../../errors.ts";
+import type { Caller } from "../caller/caller.ts";
+import { reachOf } from "../launchd/reach.ts";
+import { servicesIn } from "../launchd/services.ts";
+import { daemonsOf } from "../status/daemons.ts";
 
 /** The process of the daemon that is meant: its id, or its name at launchd or systemd. Throws a UserError. */
-export async function pidOf(subject: string, uid: number): Promise<number> {
+export async function pidOf(subject: string, { uid }: Caller): Promise<number> {
   if (/^\d+$/.test(subject)) return Number(subject);
-  const users = uid === 0 ? usersWithFolder() : [uid];
-  for (const pid of users.flatMap((user) => daemonsIn(folderOf(user)))) {
-    const status = await askStatus(pid).catch((error) => (error instanceof NoAnswer ? null : Promise.reject(error)));
-    if (status !== null && [status.label, status.unit, status.unit?.replace(/\.service$/, "")].includes(subject))
-      return pid;
-  }
+  const names = [subject, `${subject}.service`];
+  const found = (await daemonsOf(uid)).find(({ name }) => name !== null && names.includes(name));
+  if (found?.pid != null) return found.pid;
   const whose = uid === 0 ? "" : " as this user; use sudo for a daemon";
   throw new UserError(`cannot reload ${subject}: no launch_socket_server of that name runs here${whose}`);
+}
+
+/** What to say where a service's property list was written after its process had started; null where it was not, or is not known. */
+export function noteOnPlist(label: string | null, since: string, caller: Caller): string | null {
+  const reach = label === null ? null : reachOf(caller);
+  const path = reach && servicesIn(reach.domains).find((service) => service.label === label)?.path;
+  const written = path ? statSync(path, { throwIfNoEntry: false })?.mtimeMs : undefined;
+  if (written === undefined || written <= Date.parse(since)) return null;
+  return `${path} was written after the start of the service, which knows nothing of that: --stop and --start take over what has changed there`;
 }

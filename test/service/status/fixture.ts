@@ -18,6 +18,7 @@ export function account(differing: Partial<Status> = {}): Status {
     bytes: { up: 1_000, down: 2_000_000 },
     waitingFor: null,
     lastFailure: null,
+    reload: null,
     ...differing,
   };
 }
