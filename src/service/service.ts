@@ -2,7 +2,7 @@ import { UserError } from "../errors.ts";
 import type { Caller, Output } from "./caller/caller.ts";
 import { checkPlists } from "./check-plists.ts";
 import type { ServiceCommand } from "./command.ts";
-import { uninstall } from "./install/uninstall.ts";
+import { uninstall, uninstallationSteps } from "./install/uninstall.ts";
 import { installService } from "./install-service.ts";
 import { domainOf, launchctlOf } from "./launchd/domain.ts";
 import { changeService } from "./lifecycle/lifecycle.ts";
@@ -42,10 +42,16 @@ export async function runService(command: ServiceCommand, caller: Caller, output
 async function runUninstall(
   { label, dryRun }: Extract<ServiceCommand, { kind: "uninstall" }>,
   caller: Caller,
-  { print }: Output,
+  { print, tell }: Output,
 ): Promise<number> {
   const domain = domainOf(caller);
-  const { steps, kept, logs } = await uninstall(label, domain, launchctlOf(domain, caller), dryRun);
+  const launchctl = launchctlOf(domain, caller);
+  if (launchctl === null) {
+    tell(`note: this system has no launchd; on a Mac that has ${label} installed:`);
+    print(uninstallationSteps(label, domain).join("\n"));
+    return 0;
+  }
+  const { steps, kept, logs } = await uninstall(label, domain, launchctl, dryRun);
   print(dryRun ? steps.join("\n") : `${label} is uninstalled`);
   for (const file of kept) print(`${file} is still there: the property list that --replace took the place of`);
   for (const file of logs) print(`${file} is still there: its log`);

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { readPlist } from "../../src/service/plist/read.ts";
 import { agentUser, asUser, greeter, InstallFixture, isRoot } from "../support/install-fixture.ts";
+import { quietHost } from "../support/launchd/fixture.ts";
 import { programUnderTest, runsMacProgram } from "../support/program-under-test.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -184,6 +185,18 @@ describe("an agent", () => {
     expect(statSync(`/proc/${pid}`).uid).toBe(agentUser);
     expect(await fixture.run(["--uninstall", label], asUser)).toMatchObject({ status: 0, stderr: "" });
     expect(existsSync(fixture.agent)).toBe(false);
+  });
+
+  test("that does not get its low port is told to be a daemon or to take another port", async () => {
+    fixture.start({ domains: [`gui/${agentUser}`], agentsHaveLowPorts: false });
+    const words = ["--address", quietHost, "--port", "81", ...greeter("agent")];
+    const { status, stderr } = await fixture.run(["--install", label, ...words], asUser);
+    expect(status).toBe(1);
+    expect(stderr).toContain(
+      "; nothing is installed; launchd may not give an agent a port under 1024 on one address: install it as a daemon, by sudo, or take a port from 1024 on; see ",
+    );
+    expect(existsSync(fixture.agent)).toBe(false);
+    expect(await Bun.file(fixture.agentLog).text()).toContain("error activating launch socket");
   });
 
   test("of a user who is not logged in at the screen ends in a sentence", async () => {

@@ -3,7 +3,7 @@ import { UserError } from "../../errors.ts";
 import { stat } from "../check/access.ts";
 import { own } from "../check/inspection.ts";
 import type { Domain } from "../launchd/domain.ts";
-import { isUnchanged, lookAt, stopPatience } from "../launchd/installed.ts";
+import { isUnchanged, lookAt, plistPath, stopPatience } from "../launchd/installed.ts";
 import type { Launchctl } from "../launchd/launchctl.ts";
 import { stopService } from "../launchd/loading.ts";
 import { foreign } from "../launchd/ownership.ts";
@@ -20,11 +20,16 @@ export interface Uninstallation {
   logs: string[];
 }
 
+/** The commands and files of an uninstallation where a service of that label is loaded, in words. */
+export function uninstallationSteps(label: string, domain: Domain): string[] {
+  return [`launchctl bootout ${domain.name}/${label}`, `remove ${plistPath(label, domain)}`];
+}
+
 /** Stops a service of ours and removes its plist, unless `dryRun`. Throws a UserError, also for what is not ours. */
 export async function uninstall(
   label: string,
   domain: Domain,
-  launchctl: Launchctl | null,
+  launchctl: Launchctl,
   dryRun: boolean,
 ): Promise<Uninstallation> {
   const before = await lookAt(label, domain, launchctl);
@@ -44,16 +49,17 @@ export async function uninstall(
   }
 
   const steps: string[] = [];
+  const [stop = "", remove = ""] = uninstallationSteps(label, domain);
   if (loaded !== null) {
-    steps.push(`launchctl bootout ${domain.name}/${label}`);
-    if (!dryRun && launchctl !== null) {
+    steps.push(stop);
+    if (!dryRun) {
       await stopService(launchctl, label, stopPatience(loaded, file?.job ?? null)).catch((error) =>
         error instanceof UserError ? refuse(error.message) : Promise.reject(error),
       );
     }
   }
   if (file !== null) {
-    steps.push(`remove ${path}`);
+    steps.push(remove);
     // The stop may have taken a while.
     if (!dryRun && !isUnchanged(path, file.stats)) refuse(`${path} has changed meanwhile; look at it, and try again`);
     if (!dryRun) rmSync(path);

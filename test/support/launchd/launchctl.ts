@@ -35,6 +35,8 @@ export interface LaunchctlOptions {
   throttle?: number;
   /** The folder in which the caller's /Library lies: of the Mac program, which knows no other place. */
   root?: string;
+  /** See LaunchdOptions. */
+  agentsHaveLowPorts?: boolean;
 }
 
 interface Answer {
@@ -80,14 +82,22 @@ export class Launchctl implements AsyncDisposable {
    * Reports say that a bootstrap behind a bootout fails for up to three or four seconds (tuist/tuist#10143,
    * nteract/nteract#1187); `settle` is shorter, so that nobody waits.
    */
-  constructor({ folder, domains, disabled = [], settle = 300, throttle = 10_000, root = "" }: LaunchctlOptions) {
+  constructor({
+    folder,
+    domains,
+    disabled = [],
+    settle = 300,
+    throttle = 10_000,
+    root = "",
+    agentsHaveLowPorts = true,
+  }: LaunchctlOptions) {
     this.#domains = domains;
     this.#disabled = new Set(disabled);
     this.#settle = settle;
     this.#root = root;
     this.bin = join(folder, "bin");
     this.#spool = join(folder, "launchctl-spool");
-    this.launchd = new Launchd({ folder, throttle, root, takenAddress: "leave out" });
+    this.launchd = new Launchd({ folder, throttle, root, takenAddress: "leave out", agentsHaveLowPorts });
     mkdirSync(this.bin);
     mkdirSync(this.#spool);
     chmodSync(this.#spool, 0o1777);

@@ -12,7 +12,7 @@
  */
 import { join } from "node:path";
 import { Job, type JobSettings } from "./job.ts";
-import { readJob } from "./plist.ts";
+import { type JobDescription, readJob } from "./plist.ts";
 
 export type { Exit, Job } from "./job.ts";
 export { launchdLibrary } from "./library.ts";
@@ -23,6 +23,11 @@ export interface LaunchdOptions extends Partial<JobSettings> {
   folder: string;
   /** The folder that has /Library for a Mac program under macrun; empty for the system's own. */
   root?: string;
+  /**
+   * Whether an agent gets a port under 1024 on one address. No Mac has shown it yet, so that both are played; without one launchd-842 logs the
+   * error and goes on without that socket (support/launchctl.c:1470).
+   */
+  agentsHaveLowPorts?: boolean;
 }
 
 /** Milliseconds: shorter than launchd's, so that nobody waits. */
@@ -37,6 +42,7 @@ export class Launchd implements AsyncDisposable {
   readonly #folder: string;
   readonly #root: string;
   readonly #settings: JobSettings;
+  readonly #agentsHaveLowPorts: boolean;
   readonly #jobs: Job[] = [];
   #timer: Timer | null = null;
 
@@ -48,7 +54,9 @@ export class Launchd implements AsyncDisposable {
     exitTimeout,
     root = "",
     takenAddress = "refuse",
+    agentsHaveLowPorts = true,
   }: LaunchdOptions) {
+    this.#agentsHaveLowPorts = agentsHaveLowPorts;
     this.#folder = folder;
     this.#root = root;
     this.#settings = { throttle, backlog, handover, exitTimeout, takenAddress };
@@ -67,6 +75,7 @@ export class Launchd implements AsyncDisposable {
     const description = readJob(plist);
     if (agent) description.exitTimeout = agentExitTimeout(description.exitTimeout);
     if (agent && user !== "") description.user = user;
+    if (agent && !this.#agentsHaveLowPorts) dropLowPorts(description.sockets);
     description.stdout = this.#located(description.stdout);
     description.stderr = this.#located(description.stderr);
     const { label } = description;
@@ -102,5 +111,15 @@ export class Launchd implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+}
+
+/** Takes out what only root may bind: a port under 1024 on one address (xnu, in_pcb.c), not on the wildcard one. */
+function dropLowPorts(sockets: JobDescription["sockets"]): void {
+  for (const [name, entries] of sockets) {
+    const allowed = entries.filter(
+      (entry) => entry.kind === "path" || Number(entry.service) >= 1024 || ["", "0.0.0.0", "::"].includes(entry.node),
+    );
+    sockets.set(name, allowed);
   }
 }
