@@ -1,6 +1,6 @@
 import { accessSync, constants, type Stats, statSync } from "node:fs";
 import { reasonOf, UserError } from "../errors.ts";
-import { isExecutableFile, searchPath } from "../system/path-search.ts";
+import { explainName, isExecutableFile, isForShell, notExpanded, searchPath } from "../system/path-search.ts";
 import { platform } from "../system/platform.ts";
 import { explainProtection, protectedFolder } from "../system/privacy.ts";
 
@@ -10,9 +10,9 @@ export function findProgram(name: string, path: string | undefined): string {
   const files = searchPath(name, path, process.cwd()).filter(isFile);
   const found = files.find(isExecutableFile) ?? files[0];
   if (found === undefined) {
-    throw new UserError(
-      `cannot start program \`${name}': it is not in PATH (${path ?? "not set"}); write its whole path`,
-    );
+    const why =
+      explainName(name, path, process.cwd()) ?? `it is not in PATH (${path ?? "not set"}); write its whole path`;
+    throw new UserError(`cannot start program \`${name}': ${why}`);
   }
   return found;
 }
@@ -59,6 +59,7 @@ function explain(reason: string, path: string): string {
   switch (reason) {
     case "ENOENT":
     case "ENOTDIR":
+      if (isForShell(path)) return notExpanded;
       return "there is no such file, or no interpreter for it; check the path";
     case "EPERM":
       if (platform === "macos" && protectedFolder(path) !== null) return explainProtection(path);

@@ -7,6 +7,7 @@ import {
   strayFlag,
 } from "../settings/command-line.ts";
 import { type Flags, type OptionName, options, type Settings } from "../settings/options.ts";
+import { isForShell, notExpanded } from "../system/path-search.ts";
 import { variableProblem } from "./check/settings.ts";
 import { type ServiceFlags, serviceFlags } from "./flags.ts";
 import { describeSockets, equalPorts, type SocketDescription } from "./sockets.ts";
@@ -58,6 +59,9 @@ export function describeService(label: string, flags: ServiceFlags & Flags, rest
   refuseMissingTargets(program, settings);
   if (flags.env && program !== null && /^[A-Za-z_]\w*=/.test(program[0])) {
     throw new UserError(`cannot use ${quote(program[0])} as the program: it is a variable; write --env before each`);
+  }
+  if (program !== null && isForShell(program[0])) {
+    throw new UserError(`cannot use ${quote(program[0])} as the program: ${notExpanded}`);
   }
   if (program === null && flags.loginShell) {
     throw new UserError("cannot use --login-shell with -: there is no program to run in it");
@@ -152,6 +156,9 @@ function parseVariable(text: string): [string, string] {
 
 function one(name: "user" | "group" | "log", flags: ServiceFlags): string | undefined {
   const text = flags[name]?.[0];
+  if (name === "log" && text !== undefined && isForShell(text)) {
+    throw new UserError(`cannot use ${quote(text)} for --log: ${notExpanded}`);
+  }
   if (text === "")
     throw new UserError(`cannot use "" for --${name}: it is empty; write --${name} ${serviceFlags[name].value}`);
   return text;

@@ -3,6 +3,7 @@ import { parsePort, parseSocketPath, parseTcpAddress } from "../address.ts";
 import { quote, UserError } from "../errors.ts";
 import { defaultSocketNames, type Settings } from "../settings/options.ts";
 import { socketNamesOf } from "../settings/routes.ts";
+import { isForShell, notExpanded } from "../system/path-search.ts";
 import { type ServiceFlags, serviceFlags } from "./flags.ts";
 
 /** What launchd is to bind. */
@@ -41,6 +42,7 @@ export function describeSockets(flags: ServiceFlags, settings: Settings): Map<st
   }
   for (const text of flags.listenPath ?? []) {
     add("listenPath", text, (path) => {
+      if (isForShell(path)) throw new UserError(notExpanded);
       if (!path.includes("/")) throw new UserError(`a path has a slash; write ./${path} or the whole path`);
       return [{ path: parseSocketPath(path).path, mode }];
     });

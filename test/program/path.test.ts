@@ -73,12 +73,24 @@ describe("findProgram", () => {
     expect(findProgram("sh", undefined)).toMatch(/^(\/usr)?\/bin\/sh$/);
   });
 
-  test.each(["missing", "folder", "broken", ".", ".."])("%s is not found, and the sentence says where", (name) => {
+  test.each(["missing", "folder", "broken"])("%s is not found, and the sentence says where", (name) => {
     const path = `${at("first")}:${at("second")}`;
     expect(() => findProgram(name, path)).toThrow(
       `cannot start program \`${name}': it is not in PATH (${path}); write its whole path`,
     );
     expect(() => findProgram("no-such-server", undefined)).toThrow("it is not in PATH (not set)");
+  });
+
+  test.each([
+    ["local", /it is in no folder of PATH \(\/bin\), but in this one; write \.\/local$/],
+    ["script.mjs", /but in this one; write \.\/script\.mjs and make it executable, or write what runs it first$/],
+    ["node script.mjs", /it is several words in one; write each as a word of its own$/],
+    ["below", /it is a folder; name the program in it$/],
+    [".", /it is a folder; name the program in it$/],
+  ])("%s has a sentence of its own", (name, sentence) => {
+    put(0o644, "here", "script.mjs");
+    mkdirSync(at("here", "below"), { recursive: true });
+    expect(() => findProgram(name, "/bin")).toThrow(sentence);
   });
 
   test("finds what execvp(3) finds", () => {
@@ -128,5 +140,11 @@ describe("startError", () => {
   ])("%s", (reason, sentence) => {
     expect(startError("server", "/bin/server", reason)).toBeInstanceOf(UserError);
     expect(startError("server", "/bin/server", reason).message).toBe(`cannot start program \`server': ${sentence}`);
+  });
+
+  test.each(["~/bin/server", "$HOME/server"])("%s was for a shell", (name) => {
+    expect(startError(name, name, "ENOENT").message).toBe(
+      `cannot start program \`${name}': nothing but a shell expands it; write the whole path`,
+    );
   });
 });

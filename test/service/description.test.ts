@@ -58,6 +58,18 @@ describe("readServiceCommand", () => {
     [["--uninstall", "a", "--replace"], "cannot use --replace with --uninstall"],
     [["--print-plist", "a", "--replace", "server"], "cannot use --replace with --print-plist"],
     [["--check-plist", "a", "--replace"], "cannot use --replace with --check-plist"],
+    [
+      ["--print-plist", "a", "--log=~/a.log", "server"],
+      'cannot use "~/a.log" for --log: nothing but a shell expands it',
+    ],
+    [
+      ["--print-plist", "a", "~/bin/server"],
+      'cannot use "~/bin/server" as the program: nothing but a shell expands it',
+    ],
+    [
+      ["--print-plist", "a", "--listen-path=$HOME/a", "server"],
+      'cannot use "$HOME/a" for --listen-path: nothing but a shell expands it; write the whole path',
+    ],
   ])("refuses %j", (args: string[], sentence) => {
     expect(() => read(...args)).toThrow(sentence);
   });

@@ -1,6 +1,6 @@
 import { dirname, resolve } from "node:path";
 import { quote, UserError } from "../../errors.ts";
-import { searchPath, standardPath } from "../../system/path-search.ts";
+import { explainName, searchPath, standardPath } from "../../system/path-search.ts";
 import { readScript } from "../../system/script.ts";
 import { stat } from "../check/access.ts";
 
@@ -33,23 +33,30 @@ export function findForJob(name: string, search: Search): FoundProgram | null {
   const folders = name.includes("/") || isStandard(own) ? [] : [own];
   const script = readScript(path);
   const command = script !== null && script !== "bare" ? script.command : null;
+  const notes = versionManagerNotes(path);
   if (command !== null && !command.includes("/")) {
     // A script's interpreter often lies beside it, which sudo's PATH does not know.
     const where = [...folders, own, ...(search.path ?? standardPath).split(":"), ...standardPath.split(":")].join(":");
     const interpreter = find(command, where, search.folder);
     if (interpreter === undefined) {
+      const fix = search.sudo
+        ? `write "$(command -v ${command})" before ${path}`
+        : `install ${command}, or write its whole path before ${path}`;
       throw new UserError(
-        `cannot run ${path} in a job: it is a script for ${command} (#!/usr/bin/env), which is in no folder of ${search.sudo ? "the PATH that sudo leaves" : "PATH"} (${search.path ?? "not set"}); install ${command}, or write its whole path before ${path}`,
+        `cannot run ${path} in a job: it is a script for ${command} (#!/usr/bin/env), which is in no folder of ${search.sudo ? "the PATH that sudo leaves" : "PATH"} (${search.path ?? "not set"}); ${fix}`,
       );
     }
     const folder = dirname(interpreter);
     if (!isStandard(folder) && !folders.includes(folder)) folders.push(folder);
+    if (notes.length === 0) notes.push(...versionManagerNotes(interpreter));
   }
-  return { path, folders, notes: versionManagerNotes(path) };
+  return { path, folders, notes };
 }
 
 /** The sentence for a program that is in no folder of PATH. */
-export function notFound(name: string, { path, sudo }: Search): UserError {
+export function notFound(name: string, { path, folder, sudo }: Search): UserError {
+  const slip = explainName(name, path, folder);
+  if (slip !== null) return new UserError(`cannot find the program ${quote(name)}: ${slip}`);
   const fix = sudo
     ? `write "$(command -v ${name})" in its place, which your own shell looks up before sudo runs`
     : "install it, or write its whole path";

@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { quote } from "../../errors.ts";
+import { isForShell } from "../../system/path-search.ts";
 import { type Inspection, own } from "./inspection.ts";
 import { isStrings } from "./settings.ts";
 
@@ -25,11 +26,6 @@ export function isSeveralWords(name: string): boolean {
   // A path may have blanks of its own.
   const [, rest] = name.match(/^\S+\s+(.*)$/s) ?? [];
   return rest !== undefined && (/^[-/~]/.test(rest) || (script.test(rest) && !rest.includes("/")));
-}
-
-/** Whether a shell would have put something else in the place of a path's beginning. */
-export function isForShell(text: string): boolean {
-  return /^(~[\w.-]*|\$\{[A-Za-z_]\w*\}|\$[A-Za-z_]\w*)(\/|$)/.test(text);
 }
 
 function checkVariables(inspection: Inspection): void {

@@ -1,8 +1,8 @@
 import { dirname } from "node:path";
 import { quote } from "../../errors.ts";
 import { socketPathDanger } from "../../program/socket-path.ts";
+import { isForShell } from "../../system/path-search.ts";
 import { isHidden, may, stat } from "./access.ts";
-import { isForShell } from "./arguments.ts";
 import type { Inspection } from "./inspection.ts";
 import { runsAsRoot } from "./takeover.ts";
 

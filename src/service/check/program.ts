@@ -1,9 +1,9 @@
 import { basename, resolve } from "node:path";
 import { quote } from "../../errors.ts";
-import { searchPath, standardPath } from "../../system/path-search.ts";
+import { isForShell, searchPath, standardPath } from "../../system/path-search.ts";
 import { readScript } from "../../system/script.ts";
 import { changeable, isHidden, may, stat } from "./access.ts";
-import { isForShell, isSeveralWords } from "./arguments.ts";
+import { isSeveralWords } from "./arguments.ts";
 import { type Inspection, own } from "./inspection.ts";
 import { isStrings } from "./settings.ts";
 

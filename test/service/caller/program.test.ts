@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { chmod, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { findForJob, pathFor } from "../../../src/service/caller/program.ts";
+import { findForJob, notFound, pathFor } from "../../../src/service/caller/program.ts";
 
 let folder: string;
 const at = (name: string) => join(folder, name);
@@ -54,6 +54,27 @@ test("the interpreter that env looks up is found beside the script, or in PATH",
   );
 });
 
+test("a script whose interpreter only sudo's PATH lacks gets the way out", async () => {
+  await write("bin/rails", "#!/usr/bin/env my-ruby\n");
+  expect(() => find("rails", at("bin"), true)).toThrow(
+    `which is in no folder of the PATH that sudo leaves (${at("bin")}); write "$(command -v my-ruby)" before ${at("bin/rails")}`,
+  );
+});
+
+test("a program that is not found may be a slip, which has a sentence of its own", async () => {
+  await write("server.mjs", "", 0o644);
+  await mkdir(at("dist"));
+  const sentence = (name: string) => notFound(name, { path: "/bin", folder, sudo: true }).message;
+  expect(sentence("none")).toContain('write "$(command -v none)" in its place');
+  expect(sentence("server.mjs")).toBe(
+    'cannot find the program "server.mjs": it is in no folder of PATH (/bin), but in this one; write ./server.mjs and make it executable, or write what runs it first',
+  );
+  expect(sentence("node server.mjs")).toBe(
+    'cannot find the program "node server.mjs": it is several words in one; write each as a word of its own',
+  );
+  expect(sentence("dist")).toBe('cannot find the program "dist": it is a folder; name the program in it');
+});
+
 test.each([
   [".asdf/shims", "is a shim of asdf"],
   [".pyenv/shims", "is a shim of pyenv"],
@@ -62,6 +83,8 @@ test.each([
 ])("a program in %s gets a note", async (place, note) => {
   await write(`${place}/node`, "\0");
   expect(find("node", at(place))?.notes).toEqual([expect.stringContaining(note)]);
+  await write("bin/serve", "#!/usr/bin/env node\n");
+  expect(find("serve", `${at("bin")}:${at(place)}`)?.notes).toEqual([expect.stringContaining(note)]);
 });
 
 test("launchd's PATH follows the folders, and stays where there are none", () => {
