@@ -1,13 +1,13 @@
-import { relative, resolve, sep } from "node:path";
 import { UserError } from "../../errors.ts";
 import { protectedFolder } from "../../system/privacy.ts";
-import { stat } from "../check/access.ts";
+import { foreignHome } from "../check/access.ts";
+import type { Account } from "../check/machine.ts";
 
 /**
  * Throws a UserError for a folder in which a job of this user could not work: one that macOS closes to background jobs, or in the
  * home of somebody else.
  */
-export function refuseFolder(folder: string, user: { name: string; uid: number } | null, homes: string): void {
+export function refuseFolder(folder: string, user: Account | null, homes: string): void {
   const refuse = (why: string, fix: string) => {
     throw new UserError(`cannot make ${folder} the working folder: ${why}; ${fix}`);
   };
@@ -18,13 +18,10 @@ export function refuseFolder(folder: string, user: { name: string; uid: number }
       "move the server to a folder such as ~/Sites, and call this there",
     );
   }
-  const [name] = relative(homes, folder).split(sep);
-  if (!name || name === ".." || name === "Shared" || user === null || user.uid === 0) return;
-  const owner = stat(resolve(homes, name))?.uid;
-  if (owner !== undefined && owner !== 0 && owner !== user.uid) {
-    refuse(
-      `it is in the home of ${name}, and the program runs as ${user.name}`,
-      `move the server, or add --user ${name}`,
-    );
-  }
+  const owner = user && foreignHome(folder, user, homes);
+  if (user === null || owner === null) return;
+  refuse(
+    `it is in the home of ${owner}, and the program runs as ${user.name}`,
+    `move the server, or add --user ${owner}`,
+  );
 }

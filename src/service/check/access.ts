@@ -60,6 +60,14 @@ export function changeable(path: string, system: Platform = platform, links = ma
   return null;
 }
 
+/** Whose home a path is in, where that is neither this user's nor root's; null otherwise. `homes` is the folder of the homes. */
+export function foreignHome(path: string, { uid }: Account, homes: string): string | null {
+  const [name = ""] = relative(homes, path).split("/");
+  if (name === "" || name === ".." || name === "Shared" || uid === 0) return null;
+  const owner = stat(resolve(homes, name))?.uid;
+  return owner === undefined || owner === 0 || owner === uid ? null : name;
+}
+
 function permits({ uid, groups }: Account, wish: keyof typeof bits, { mode, uid: owner, gid }: Stats): boolean {
   const bit = bits[wish];
   // Root may do everything but run what nobody may run.

@@ -62,6 +62,12 @@ export class Inspection {
     return this.settings === null || this.settings.passSockets ? [] : routesOf(this.settings);
   }
 
+  /** Where the job starts: launchd's default is the root folder. */
+  get workingFolder(): string {
+    const folder = own(this.job, "WorkingDirectory");
+    return typeof folder === "string" && folder.startsWith("/") ? folder : "/";
+  }
+
   /** The key that holds a setting: that of the first of its variables which the job has, else the arguments. */
   settingKey(...variables: string[]): string {
     const variable = variables.find((name) => this.environment[name]);

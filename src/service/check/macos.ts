@@ -4,37 +4,58 @@ import { basename, resolve } from "node:path";
 import { formatAddress } from "../../address.ts";
 import { canonicalHost, isLoopback } from "../../system/ip.ts";
 import { protectedFolder } from "../../system/privacy.ts";
-import { stat } from "./access.ts";
+import { foreignHome, stat } from "./access.ts";
 import { type Inspection, own } from "./inspection.ts";
 import { isStrings } from "./settings.ts";
 
 /** What macOS does to jobs, whatever their permissions are. */
 export function checkMacos(inspection: Inspection): void {
-  checkProtectedFolders(inspection);
+  checkPlaces(inspection);
   if (!inspection.portable) checkLocalNetwork(inspection);
   checkDynamicLinker(inspection);
 }
 
-/** Paths in folders that background jobs are kept out of. */
-function checkProtectedFolders(inspection: Inspection): void {
-  const { job, machine } = inspection;
-  const words = own(job, "ProgramArguments");
-  const paths: [string, unknown][] = [
-    ...["Program", "WorkingDirectory", "StandardInPath", "StandardOutPath", "StandardErrorPath"].map(
-      (key): [string, unknown] => [key, own(job, key)],
-    ),
-    ...(isStrings(words) ? words : []).map((word, index): [string, unknown] => [`ProgramArguments[${index}]`, word]),
-    ...inspection.routes.map(({ target, variable }): [string, unknown] => [
-      inspection.settingKey(variable ?? "LAUNCH_DAEMON_ROUTES"),
-      target?.kind === "unix" ? target.path : undefined,
-    ]),
-  ];
-  for (const [key, path] of paths) {
-    const folder = typeof path === "string" ? protectedFolder(path, machine.homes) : null;
-    if (folder === null) continue;
-    const why = `macOS keeps background jobs out of ${folder} (EPERM) until they are given Full Disk Access, whoever owns it`;
-    inspection.note(key, why, "put it elsewhere, such as into another folder of the home folder");
+/** Paths in folders that background jobs are kept out of, or in the home of another user. */
+function checkPlaces(inspection: Inspection): void {
+  const { account, machine, portable, workingFolder } = inspection;
+  const protectedOf = (path: string) => protectedFolder(path, machine.homes);
+  const homeOf = (path: string) => (portable || account === null ? null : foreignHome(path, account, machine.homes));
+  for (const [key, text] of placesOf(inspection)) {
+    const path = resolve(workingFolder, text);
+    // What is relative to a working folder in such a place is told with that.
+    const untold = (placeOf: (path: string) => string | null) => {
+      const place = placeOf(path);
+      return text.startsWith("/") || place !== placeOf(workingFolder) ? place : null;
+    };
+    const folder = untold(protectedOf);
+    if (folder !== null) {
+      const why = `macOS keeps background jobs out of ${folder} (EPERM) until they are given Full Disk Access, whoever owns it`;
+      inspection.note(key, why, "put it elsewhere, such as into another folder of the home folder");
+    }
+    const owner = untold(homeOf);
+    if (owner !== null) {
+      const why = `${path} is in the home of ${owner}, and the job runs as ${account?.name}`;
+      inspection.note(key, why, `put it elsewhere, or let the job run as ${owner}`);
+    }
   }
+}
+
+/** The paths that a job uses, each with its key: they may be relative to its working folder. */
+function placesOf(inspection: Inspection): [key: string, path: string][] {
+  const { job } = inspection;
+  const places: [string, unknown][] = [];
+  for (const key of ["Program", "WorkingDirectory", "StandardInPath", "StandardOutPath", "StandardErrorPath"]) {
+    places.push([key, own(job, key)]);
+  }
+  const words = own(job, "ProgramArguments");
+  for (const [index, word] of (isStrings(words) ? words : []).entries()) {
+    places.push([`ProgramArguments[${index}]`, word.replace(/^-[^=/]*=/, "")]);
+  }
+  for (const { target, variable } of inspection.routes) {
+    const key = inspection.settingKey(variable ?? "LAUNCH_DAEMON_ROUTES");
+    places.push([key, target?.kind === "unix" ? target.path : undefined]);
+  }
+  return places.filter((place): place is [string, string] => typeof place[1] === "string" && place[1] !== "");
 }
 
 /** Local Network privacy (Apple's TN3179): daemons are exempt. */
@@ -75,10 +96,9 @@ function checkDynamicLinker(inspection: Inspection): void {
 const systemFolders = /^\/(bin|sbin|usr\/bin|usr\/sbin|usr\/libexec|System)\//;
 
 /** The system's own program that is run, or that interprets what is run; null where it is neither. */
-function protectedProgram(name: string, { job, portable }: Inspection): string | null {
+function protectedProgram(name: string, { portable, workingFolder }: Inspection): string | null {
   if (!name.includes("/")) return null;
-  const folder = own(job, "WorkingDirectory");
-  const path = resolve(typeof folder === "string" ? folder : "/", name);
+  const path = resolve(workingFolder, name);
   if (systemFolders.test(path)) return path;
   if (portable) return null;
   const [, interpreter = ""] = firstBytes(path).match(/^#!\s*(\S+)/) ?? [];

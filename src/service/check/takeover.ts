@@ -54,7 +54,7 @@ function checkArguments(inspection: Inspection): void {
   for (const [index, word] of words.entries()) {
     if (index <= first) continue;
     const text = word.replace(/^-[^=/]*=/, "");
-    const path = resolve(workingFolder(inspection), text);
+    const path = resolve(inspection.workingFolder, text);
     if (text === "" || !stat(path)?.isFile()) continue;
     refuse(inspection, `ProgramArguments[${index}]`, `root's program is given ${path}`, path);
   }
@@ -68,7 +68,7 @@ function checkSearch(inspection: Inspection): void {
   const { PATH } = inspection.environment;
   const first = words.length - (inspection.program?.length ?? 0);
   const key = PATH === undefined ? `ProgramArguments[${first}]` : "EnvironmentVariables.PATH";
-  for (const candidate of searchPath(name, PATH ?? standardPath, workingFolder(inspection))) {
+  for (const candidate of searchPath(name, PATH ?? standardPath, inspection.workingFolder)) {
     const folder = dirname(candidate);
     if (refuse(inspection, key, `root looks for ${name} in ${folder}`, folder)) return;
     if (stat(candidate)?.isFile() && inspection.account !== null && may(inspection.account, "execute", candidate))
@@ -82,7 +82,7 @@ function checkLoader(inspection: Inspection): void {
     if (!/^(DYLD|LD)_/.test(name)) continue;
     for (const entry of value.split(name === "LD_PRELOAD" ? /[: ]/ : ":")) {
       if (!entry.includes("/")) continue;
-      const path = resolve(workingFolder(inspection), entry);
+      const path = resolve(inspection.workingFolder, entry);
       if (refuse(inspection, `EnvironmentVariables.${name}`, `root's program loads what is in ${path}`, path)) break;
     }
   }
@@ -93,7 +93,7 @@ function checkSocketFolders(inspection: Inspection): void {
   for (const { target, variable } of inspection.routes) {
     if (target?.kind !== "unix") continue;
     const key = inspection.settingKey(variable ?? "LAUNCH_DAEMON_ROUTES");
-    const path = resolve(workingFolder(inspection), target.path);
+    const path = resolve(inspection.workingFolder, target.path);
     const danger = socketPathDanger(path);
     if (danger !== undefined) inspection.error(key, danger.why, danger.fix);
     else refuse(inspection, key, `root passes connections on to ${path}`, dirname(path));
@@ -144,10 +144,4 @@ function linkTarget(path: string): string[] {
   } catch {
     return [];
   }
-}
-
-/** launchd's default is the root folder. */
-function workingFolder({ job }: Inspection): string {
-  const folder = own(job, "WorkingDirectory");
-  return typeof folder === "string" && folder.startsWith("/") ? folder : "/";
 }

@@ -54,15 +54,21 @@ export class CheckFixture {
     return JSON.parse(JSON.stringify(all));
   }
 
-  async check(job: Dictionary | string, file: Partial<PlistFile> = {}): Promise<Finding[]> {
+  async check(
+    job: Dictionary | string,
+    { portable, ...file }: Partial<PlistFile> & { portable?: boolean } = {},
+  ): Promise<Finding[]> {
     const bytes = new TextEncoder().encode(typeof job === "string" ? job : writePlist(job));
     const path = join(this.folder, "com.example.web.plist");
-    return (await checkPlist({ path, bytes, stats: null, kind: "daemon", ...file }, this.machine)).findings;
+    return (await checkPlist({ path, bytes, stats: null, kind: "daemon", ...file }, this.machine, portable)).findings;
   }
 
   /** The findings about a job with these changes, each as `severity key: why`. */
-  async findings(changes: Parameters<CheckFixture["job"]>[0], file: Partial<PlistFile> = {}): Promise<string[]> {
-    const found = await this.check(this.job(changes), file);
+  async findings(
+    changes: Parameters<CheckFixture["job"]>[0],
+    how: Parameters<CheckFixture["check"]>[1] = {},
+  ): Promise<string[]> {
+    const found = await this.check(this.job(changes), how);
     return found.map(({ severity, key, why }) => `${severity} ${key}: ${why.replaceAll(this.folder, "FOLDER")}`);
   }
 }

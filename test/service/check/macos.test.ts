@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { chmod } from "node:fs/promises";
+import { chmod, chown } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckFixture } from "./fixture.ts";
 
@@ -29,10 +29,42 @@ describe("folders that macOS keeps background jobs out of", () => {
     expect(await fixture.findings(changes())).toContain(`note ${key}: ${why(folder)}`);
   });
 
+  test("are found by a way from the working folder, and told once where that is in them", async () => {
+    const found = async (WorkingDirectory: string, word: string) =>
+      (await fixture.findings({ WorkingDirectory, ...run(bin("server"), word) }, { portable: true })).map(
+        (finding) => finding.split(":")[0],
+      );
+    expect(await found("/Users/sam/Sites", "../Documents/a")).toEqual(["note ProgramArguments[2]"]);
+    expect(await found("/Users/sam/Sites", "--data=/Users/sam/Documents/a")).toEqual(["note ProgramArguments[2]"]);
+    expect(await found("/Users/sam/Sites", "a")).toEqual([]);
+    expect(await found("/Users/sam/Documents", "a")).toEqual(["note WorkingDirectory"]);
+  });
+
   test("are not others", async () => {
     const changes = { ...run(bin("server"), "/Users/sam/Library/web"), StandardInPath: "/Users/sam/Music/a" };
     expect((await fixture.findings(changes)).filter((finding) => finding.includes("macOS"))).toEqual([]);
   });
+});
+
+test.skipIf(process.getuid?.() !== 0)("another user's home is noted, wherever the job uses it (for root)", async () => {
+  const homes = join(fixture.folder, "Users");
+  fixture.machine.homes = homes;
+  for (const [name, uid] of Object.entries({ ann: 60_502, sam: 60_501, Shared: 0 })) {
+    await Bun.write(join(homes, name, "server"), "#!/bin/sh\n");
+    await chmod(join(homes, name, "server"), 0o755);
+    await chown(join(homes, name), uid, 60_020);
+  }
+  const notes = async (changes: Parameters<CheckFixture["job"]>[0]) => await fixture.findings(changes);
+  const note = (key: string, path: string) =>
+    `note ${key}: ${path.replace(fixture.folder, "FOLDER")} is in the home of ann, and the job runs as sam`;
+  const ann = join(homes, "ann/server");
+  expect(await notes(run(ann, "--data", ann))).toEqual([
+    note("ProgramArguments[1]", ann),
+    note("ProgramArguments[3]", ann),
+  ]);
+  expect(await notes({ WorkingDirectory: join(homes, "ann") })).toEqual([note("WorkingDirectory", join(homes, "ann"))]);
+  expect(await notes({ WorkingDirectory: join(homes, "ann"), ...run(bin("server"), "server") })).toHaveLength(1);
+  expect(await notes(run(join(homes, "sam/server"), join(homes, "Shared/server"), homes))).toEqual([]);
 });
 
 describe("the local network", () => {
