@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { constants } from "node:os";
+import { resolve } from "node:path";
 import { type Address, formatAddress, lookUpHost, type TcpAddress } from "../address.ts";
 import { reasonOf, UserError } from "../errors.ts";
 import { bindListener, closeDescriptor, type ListeningSocket, localAddress } from "../system/sockets.ts";
@@ -18,8 +19,12 @@ export async function bindAddresses(addresses: Address[]): Promise<BoundSocket[]
   const bound: BoundSocket[] = [];
   try {
     for (const address of addresses) {
-      if (address.kind === "unix") bound.push({ address, ...(await listenOnPath(address.path, backlog)) });
-      else for (const numeric of await numericAddresses(address)) bound.push(bind(numeric, address));
+      if (address.kind === "unix") {
+        refuseTwin(address, address, bound);
+        bound.push({ address, ...(await listenOnPath(address.path, backlog)) });
+      } else {
+        for (const numeric of await numericAddresses(address)) bound.push(bind(numeric, address, bound));
+      }
     }
   } catch (error) {
     for (const { fd } of bound) closeDescriptor(fd);
@@ -34,15 +39,31 @@ export function releasePaths(sockets: Pick<BoundSocket, "claim">[]): void {
   for (const { claim } of sockets) claim?.release();
 }
 
-function bind(numeric: TcpAddress, given: TcpAddress): BoundSocket {
+function bind(numeric: TcpAddress, given: TcpAddress, before: BoundSocket[]): BoundSocket {
   try {
     const fd = bindListener(numeric, backlog);
     // Which port the system has chosen for port 0.
     return { fd, address: localAddress(fd) ?? numeric };
   } catch (error) {
     const { errno } = error as { errno: number };
+    if (errno === constants.errno.EADDRINUSE) refuseTwin(numeric, given, before);
     throw new UserError(`cannot listen on ${formatAddress(given)}: ${explain(errno)}`);
   }
+}
+
+/** Throws the UserError of an address that another --listen has, whatever it was called there. */
+function refuseTwin(address: Address, given: Address, before: BoundSocket[]): void {
+  const isTwin = ({ address: other }: BoundSocket) =>
+    address.kind === "unix"
+      ? other.kind === "unix" && resolve(other.path) === resolve(address.path)
+      : other.kind === "tcp" &&
+        other.port === address.port &&
+        (other.host === address.host || [other.host, address.host].includes("0.0.0.0"));
+  const twin = before.find(isTwin);
+  if (twin === undefined) return;
+  throw new UserError(
+    `cannot listen on ${formatAddress(given)}: another --listen has it already (${formatAddress(twin.address)}); leave one of them out`,
+  );
 }
 
 async function numericAddresses(address: TcpAddress): Promise<TcpAddress[]> {

@@ -58,7 +58,8 @@ export function splitCommandLine<Name extends string>(
     const value = form === undefined ? "1" : isLeftOut ? "" : (inline ?? args[++index]);
     const isFlag = (text: string) => text === "--" || names.has(splitFlag(text).flag);
     if (value === undefined || (form !== undefined && inline === undefined && isFlag(value))) {
-      throw new UserError(`cannot use ${flag}: its value is missing; write ${flag} ${form}`);
+      const more = value === undefined || value === "--" ? "" : `, and ${splitFlag(value).flag} before or after both`;
+      throw new UserError(`cannot use ${flag}: its value is missing; write ${flag} ${form}${more}`);
     }
     flags[name] = [...(flags[name] ?? []), value];
     if (last) return { flags, rest: [] };

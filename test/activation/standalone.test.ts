@@ -8,6 +8,7 @@ import { formatAddress, parseAddress } from "../../src/address.ts";
 import { UserError } from "../../src/errors.ts";
 import { freeDescriptors } from "../../src/system/process.ts";
 import { closeDescriptor, describe as describeDescriptor } from "../../src/system/sockets.ts";
+import { freePort } from "../support/ports.ts";
 
 const parse = (text: string) => parseAddress(text, { portZero: true });
 
@@ -79,6 +80,24 @@ describe("bindAddresses", () => {
     expect(await refusal(missing)).toBe(`cannot listen on ${missing}: its folder does not exist`);
     expect(await refusal("no-such-host.invalid:80")).toMatch(
       /^cannot listen on no-such-host\.invalid:80: the host is unknown \(.+\)$/,
+    );
+  });
+
+  test("an address that is given twice, in whatever words, is said to be", async () => {
+    const port = freePort();
+    for (const [first, again] of [
+      ["127.0.0.1", ""],
+      ["127.0.0.1", "localhost"],
+      // BSD's SO_REUSEADDR lets both be bound.
+      ...(process.platform === "linux" ? [["0.0.0.0", "127.0.0.1"]] : []),
+    ]) {
+      expect(await refusal(`${first}:${port}`, `${again}:${port}`)).toBe(
+        `cannot listen on ${again || "localhost"}:${port}: another --listen has it already (${first}:${port}); leave one of them out`,
+      );
+    }
+    const path = join(folder, "socket");
+    expect(await refusal(path, `${folder}//socket`)).toBe(
+      `cannot listen on ${folder}//socket: another --listen has it already (${path}); leave one of them out`,
     );
   });
 

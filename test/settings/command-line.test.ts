@@ -40,6 +40,7 @@ describe("splitCommandLine", () => {
     [["-p", "1"], "cannot use -p: there is no such option; see launch_socket_server --help"],
     [["--port"], "cannot use --port: its value is missing; write --port number"],
     [["--port", "--quick"], "cannot use --port: its value is missing; write --port number"],
+    [["--port", "--quick"], "write --port number, and --quick before or after both"],
     [["--port", "--"], "cannot use --port: its value is missing; write --port number"],
     [["--quick=1"], "cannot use --quick=1: --quick takes no value"],
   ])("refuses %j", (args, sentence) => {

@@ -39,18 +39,22 @@ function checkVariables(inspection: Inspection): void {
 }
 
 function checkArgument(inspection: Inspection, key: string, word: string): void {
-  if (isForShell(word) && own(inspection.job, "EnableGlobbing") !== true) {
-    const why = `launchd expands nothing, so that the program gets ${quote(word)} as it stands`;
-    inspection.error(key, why, "write the whole path");
+  const [flag = ""] = word.match(/^--?[\w-]+=/) ?? [];
+  const text = word.slice(flag.length);
+  if (isForShell(text) && own(inspection.job, "EnableGlobbing") !== true) {
+    const why = `launchd expands nothing, so that the program gets ${quote(text)} as it stands`;
+    // Some programs expand the values of their flags themselves.
+    if (flag === "") inspection.error(key, why, "write the whole path");
+    else inspection.note(key, why, "write the whole path");
     return;
   }
   if (/^--?\w[\w-]*\s+\S+$/.test(word)) {
     inspection.note(key, `${quote(word)} is one word to the program`, "write each word as a <string> of its own");
     return;
   }
-  const isRelative = /^\.{1,2}\//.test(word) || (script.test(word) && !/^[-/]|=|:\/\//.test(word));
+  const isRelative = /^\.{1,2}\//.test(text) || (script.test(word) && !/^[-/]|=|:\/\//.test(word));
   if (isRelative && own(inspection.job, "WorkingDirectory") === undefined) {
-    const why = `there is no WorkingDirectory, so that ${quote(word)} is looked for in /`;
+    const why = `there is no WorkingDirectory, so that ${quote(text)} is looked for in /`;
     inspection.error(key, why, "write the whole path, or add WorkingDirectory");
   }
 }

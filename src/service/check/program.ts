@@ -133,7 +133,8 @@ function checkRunnable(inspection: Inspection, key: string, path: string): void 
   } else if (found === null) {
     inspection.error(key, `there is no ${path}`, "check the path, or install the program");
   } else if (!found.isFile()) {
-    inspection.error(key, `${path} is not a file`, "name the program itself");
+    const what = found.isDirectory() ? "a folder" : "not a file";
+    inspection.error(key, `${path} is ${what}`, "name the program itself");
   } else if (account !== null && !may(account, "execute", path)) {
     const why = `${account.name} may not execute ${path}`;
     inspection.error(key, why, `chmod a+x ${path}, and check the folders above it`);

@@ -153,7 +153,7 @@ describe("the programs", () => {
   test.each([
     [[], "ProgramArguments: no program follows launch_socket_server"],
     [["@/nothing"], "ProgramArguments[1]: there is no FOLDER/bin/nothing"],
-    [["@"], "ProgramArguments[1]: FOLDER/bin is not a file"],
+    [["@"], "ProgramArguments[1]: FOLDER/bin is a folder"],
     [["@/../secret"], "ProgramArguments[1]: sam may not execute FOLDER/secret"],
     [
       ["no-such-program"],

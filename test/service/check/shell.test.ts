@@ -41,6 +41,13 @@ describe("arguments", () => {
     },
   );
 
+  test("the value of a flag is one as well", async () => {
+    expect(await fixture.findings(run("@/server", "--data=$HOME/a", "--conf=../a"))).toEqual([
+      'note ProgramArguments[2]: launchd expands nothing, so that the program gets "$HOME/a" as it stands',
+      'error ProgramArguments[3]: there is no WorkingDirectory, so that "../a" is looked for in /',
+    ]);
+  });
+
   test("$, prices and tildes elsewhere are not", async () => {
     expect(await fixture.findings(run("@/server", "a~b", "$5", "x$HOME", "~5%"))).toEqual([]);
   });
