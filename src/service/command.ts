@@ -72,6 +72,9 @@ export function readServiceCommand(flags: ServiceFlags & Flags, rest: string[]):
     case "checkPlist":
       refuseOthers(given, [verb, "json", "portable"]);
       refuseDescription(verb, flags, []);
+      if ([subject, ...rest].filter((file) => file === "-").length > 1) {
+        throw new UserError("cannot use - twice: standard input has one property list; leave one of them out");
+      }
       return {
         kind: "check-plist",
         files: [subject, ...rest.map(parseFile)],
@@ -81,7 +84,12 @@ export function readServiceCommand(flags: ServiceFlags & Flags, rest: string[]):
     case "install":
       if (subject.includes("/") || subject.endsWith(".plist")) {
         refuseOthers(given, [verb, "replace", "dryRun"]);
-        refuseDescription(verb, flags, rest);
+        refuseDescription(verb, flags, []);
+        if (rest[0] !== undefined) {
+          throw new UserError(
+            `cannot use --install ${subject} with ${rest[0]}: a name with / or .plist is a file, which says everything; leave the rest out, or write a label`,
+          );
+        }
         return { kind: "install", source: { file: subject }, replace, dryRun };
       }
       refuseOthers(given, [verb, "replace", "dryRun", ...describing]);

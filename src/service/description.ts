@@ -46,6 +46,11 @@ export function describeService(label: string, flags: ServiceFlags & Flags, rest
   if (flags.listen) {
     throw new UserError("cannot use --listen in a property list: launchd listens; use --address and --port");
   }
+  if (rest.length === 0) {
+    throw new UserError(
+      `cannot make the service ${label}: the program is missing; name one after the options, or - to run none`,
+    );
+  }
   const { environment, flags: inArguments } = placeSettings(flags);
   for (const text of flags.env ?? []) {
     const [name, value] = parseVariable(text);
@@ -108,18 +113,20 @@ export function parseLabel(label: string): string {
   const why =
     label === ""
       ? "it is empty"
-      : label.includes("/") || label.includes("..")
-        ? 'it has "/" or ".." in it, and the label is the file\'s name'
-        : label.startsWith(".")
-          ? "launchd passes over files whose names begin with a dot"
-          : // The names of files on a Mac differ by more than their case.
-            /^com\.apple\./i.test(label)
-            ? "labels that begin with com.apple. are Apple's"
-            : /[\p{Cc}\p{Zl}\p{Zp}]/u.test(label)
-              ? "it has control characters in it"
-              : Buffer.byteLength(`${label}.plist`) > maxFileName
-                ? "it is too long for a file's name"
-                : undefined;
+      : label === "-"
+        ? "it is not a name"
+        : label.includes("/") || label.includes("..")
+          ? 'it has "/" or ".." in it, and the label is the file\'s name'
+          : label.startsWith(".")
+            ? "launchd passes over files whose names begin with a dot"
+            : // The names of files on a Mac differ by more than their case.
+              /^com\.apple\./i.test(label)
+              ? "labels that begin with com.apple. are Apple's"
+              : /[\p{Cc}\p{Zl}\p{Zp}]/u.test(label)
+                ? "it has control characters in it"
+                : Buffer.byteLength(`${label}.plist`) > maxFileName
+                  ? "it is too long for a file's name"
+                  : undefined;
   if (why === undefined) return label;
   throw new UserError(`cannot use ${quote(label)} as a label: ${why}; write one like com.example.web`);
 }

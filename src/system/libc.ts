@@ -59,6 +59,7 @@ export const systemConstants = {
   WEXITED: { linux: 4, macos: 4 },
   WNOWAIT: { linux: 0x01000000, macos: 0x20 },
   SIG_SETMASK: { linux: 2, macos: 3 },
+  POLLIN: { linux: 1, macos: 1 },
   POLLOUT: { linux: 4, macos: 4 },
   SHUT_WR: { linux: 1, macos: 1 },
   /** setitimer(2): processor time of the whole process. */

@@ -107,7 +107,7 @@ describe("--print-plist", () => {
       ["--print-plist", "a", "--user", "nobody", "sh", "\x01"],
       "it has the character U+0001, which XML cannot hold; leave it out",
     ],
-    [["--print-plist", "a"], "cannot start: the program is missing"],
+    [["--print-plist", "a"], "cannot make the service a: the program is missing"],
     [["--print-plist"], "cannot use --print-plist: its value is missing; write --print-plist label"],
   ])("%j is a sentence", async (args: string[], sentence) => {
     const { status, stdout, stderr } = await run(args);
@@ -224,6 +224,24 @@ describe("--check-plist", () => {
     const before = await list();
     await run(["--check-plist", file]);
     expect(await list()).toEqual(before);
+  });
+
+  test("waits for a standard input that somebody has made non-blocking", async () => {
+    const file = await write("late.plist", faulty);
+    // The second half comes a while after the first has been read.
+    const FIONREAD = process.platform === "darwin" ? 0x4004667f : 0x541b;
+    const late = `use Fcntl; my $file = shift; pipe(R, W) or die $!;
+      if (!fork) {
+        open(F, "<", $file) or die $!; read(F, my $all, 1e6); my $half = int(length($all) / 2);
+        syswrite(W, substr($all, 0, $half));
+        my $left; do { ioctl(R, ${FIONREAD}, $left = pack("i", 0)) or die $! } while unpack("i", $left) > 0;
+        select(undef, undef, undef, 0.3); syswrite(W, substr($all, $half)); exit
+      }
+      close W; open(STDIN, "<&R"); fcntl(STDIN, F_SETFL, O_RDONLY | O_NONBLOCK) or die $!; exec @ARGV`;
+    const { status, stdout } = await run(["-e", late, file, program, "--portable", "--check-plist", "-"], {
+      argv0: "perl",
+    });
+    expect({ status, last: stdout.split("\n").at(-2) }).toEqual({ status: 1, last: "-: 1 error, 2 notes" });
   });
 
   test("takes several files, and standard input: the worst decides", async () => {

@@ -52,7 +52,13 @@ describe("readServiceCommand", () => {
     [["--check-plist", "a", "b", "--json"], "cannot use --json after the files: write it before --check-plist"],
     [["--check-plist", "a", "--log-level", "debug"], "cannot use --check-plist with a setting"],
     [["--install", "a.plist", "--port", "80"], "cannot use --port with --install"],
-    [["--install", "a.plist", "server"], "cannot use --install with server"],
+    [["--install", "a.plist", "server"], "cannot use --install a.plist with server"],
+    [["--install", "-", "server"], 'cannot use "-" as a label: it is not a name'],
+    [
+      ["--install", "web.plist", "node", "server.mjs"],
+      "cannot use --install web.plist with node: a name with / or .plist is a file, which says everything; leave the rest out, or write a label",
+    ],
+    [["--check-plist", "-", "-"], "cannot use - twice: standard input has one property list"],
     [["--uninstall", "../a"], 'cannot use "../a" as a label'],
     [["--uninstall", "a", "--port", "80"], "cannot use --port with --uninstall"],
     [["--uninstall", "a", "--replace"], "cannot use --replace with --uninstall"],
@@ -169,7 +175,7 @@ describe("describeService", () => {
   });
 
   test.each([
-    [[], "cannot start: the program is missing"],
+    [[], "cannot make the service com.example.web: the program is missing; name one after the options, or -"],
     [["-"], "please set LAUNCH_PROGRAM_TCP_ADDRESS"],
     [["--login-shell", "--tcp-address", ":1", "-"], "cannot use --login-shell with -"],
     [["--on-demand", "--keep-running", "server"], "cannot use --on-demand together with --keep-running"],

@@ -66,7 +66,7 @@ describe("constants and layouts", () => {
       NUMBER(SOL_LOCAL); NUMBER(LOCAL_PEERCRED); NUMBER(XUCRED_VERSION);
       NUMBER(sizeof(struct xucred)); NUMBER(offsetof(struct xucred, cr_version)); NUMBER(offsetof(struct xucred, cr_uid));
     #endif
-      NUMBER(POLLOUT); NUMBER(ITIMER_PROF); NUMBER(SHUT_WR); NUMBER(LOCK_EX); NUMBER(LOCK_NB); NUMBER(P_PID); NUMBER(WNOHANG); NUMBER(WEXITED); NUMBER(WNOWAIT);
+      NUMBER(POLLIN); NUMBER(POLLOUT); NUMBER(ITIMER_PROF); NUMBER(SHUT_WR); NUMBER(LOCK_EX); NUMBER(LOCK_NB); NUMBER(P_PID); NUMBER(WNOHANG); NUMBER(WEXITED); NUMBER(WNOWAIT);
       NUMBER(offsetof(siginfo_t, si_code)); NUMBER(offsetof(siginfo_t, si_pid)); NUMBER(offsetof(siginfo_t, si_status)); NUMBER(CLD_EXITED);
     #ifdef __linux__
       NUMBER(TCP_INFO); NUMBER(TCP_WINDOW_CLAMP);
@@ -224,7 +224,8 @@ describe("constants and layouts", () => {
       SIG_SETMASK: 3, // bsd/sys/signal.h
       LOCK_EX: 2, // bsd/sys/fcntl.h
       LOCK_NB: 4, // bsd/sys/fcntl.h
-      POLLOUT: 4, // bsd/sys/poll.h
+      POLLIN: 1, // bsd/sys/poll.h
+      POLLOUT: 4,
       SHUT_WR: 1, // bsd/sys/socket.h
       ITIMER_PROF: 2, // bsd/sys/time.h
     };

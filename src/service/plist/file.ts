@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { reasonOf, UserError } from "../../errors.ts";
+import { libc, constants as libcConstants } from "../../system/libc.ts";
 import { platform } from "../../system/platform.ts";
 import { protectedFolder } from "../../system/privacy.ts";
 import { maxBytes } from "./read.ts";
@@ -24,7 +25,7 @@ export function readPlistFile(path: string): { bytes: Uint8Array; stats: Stats }
     let length = 0;
     while (length <= maxBytes) {
       const chunk = new Uint8Array(Math.min(chunkLength, maxBytes + 1 - length));
-      const read = readSync(fd, chunk);
+      const read = readWaiting(fd, chunk);
       if (read === 0) break;
       chunks.push(chunk.subarray(0, read));
       length += read;
@@ -36,6 +37,19 @@ export function readPlistFile(path: string): { bytes: Uint8Array; stats: Stats }
 }
 
 const chunkLength = 64 * 1024;
+
+/** As read(2), which waits for more also where somebody has made the pipe or terminal non-blocking. */
+function readWaiting(fd: number, chunk: Uint8Array): number {
+  for (;;) {
+    try {
+      return readSync(fd, chunk);
+    } catch (error) {
+      const reason = reasonOf(error);
+      if (reason === "EAGAIN") libc.poll(new Int16Array([fd, 0, libcConstants.POLLIN, 0]), 1, -1);
+      else if (reason !== "EINTR") throw error;
+    }
+  }
+}
 
 function refuseSpecial(stats: Stats): void {
   const what = stats.isFIFO()
