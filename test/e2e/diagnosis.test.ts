@@ -11,7 +11,10 @@ import { programUnderTest } from "../support/program-under-test.ts";
 import { waitFor } from "../support/wait.ts";
 
 const fixture = new InstallFixture();
-const { label } = fixture;
+/** Of this run alone: what other tests run answers on this machine, too. */
+const label = `com.example.diagnosis-${process.pid}`;
+const daemonPath = () => join(fixture.daemons, `${label}.plist`);
+const agentPath = () => join(dirname(fixture.agent), `${label}.plist`);
 const isMac = programUnderTest.platform === "macos";
 
 const log = () => join(fixture.folder, "web.log");
@@ -29,7 +32,7 @@ async function write(path: string, keys: { [key: string]: PlistValue } = {}): Pr
 }
 
 const daemon = async (keys: { [key: string]: PlistValue } = {}) =>
-  fixture.launchctl.load("system", await write(fixture.daemon, keys));
+  fixture.launchctl.load("system", await write(daemonPath(), keys));
 
 /** What --status says of the service, for programs, and its exit status. */
 async function status(wrapper: string[] = []) {
@@ -93,7 +96,7 @@ describe.skipIf(!isRoot)("a daemon (for root)", () => {
 
   test("of a user that is not there names the user", async () => {
     fixture.start();
-    await write(fixture.daemon, { UserName: "nobody-of-that-name" });
+    await write(daemonPath(), { UserName: "nobody-of-that-name" });
     const { exit, state, causes } = await status();
     expect({ exit, state }).toEqual({ exit: 3, state: "not loaded" });
     expect(causes[0]).toBe(`UserName: this machine has no user "nobody-of-that-name"; name a user that it has`);
@@ -153,14 +156,14 @@ describe.skipIf(!isRoot)("a daemon (for root)", () => {
 
   test("that somebody has disabled, or switched off in System Settings, says so", async () => {
     fixture.start({ disabled: [label] });
-    await write(fixture.daemon);
+    await write(daemonPath());
     expect(await status()).toMatchObject({
       ...{ exit: 3, state: "disabled" },
       causes: ["somebody has disabled it (launchctl disable); --start enables and starts it"],
     });
     await fixture.run(["--start", label]);
     await fixture.run(["--stop", label]);
-    const path = isMac ? `/Library/LaunchDaemons/${label}.plist` : fixture.daemon;
+    const path = isMac ? `/Library/LaunchDaemons/${label}.plist` : daemonPath();
     placeSfltool(isMac ? join(fixture.folder, "usr/bin/sfltool") : join(fixture.launchctl.bin, "sfltool"), [path]);
     expect(await status()).toMatchObject({
       ...{ exit: 3, state: "not loaded" },
@@ -173,7 +176,7 @@ describe.skipIf(!isRoot)("a daemon (for root)", () => {
   test("whose property list is gone is told as long as launchd has it; one that is nowhere has exit status 4", async () => {
     fixture.start();
     await daemon();
-    await rm(fixture.daemon);
+    await rm(daemonPath());
     const { exit, state, causes } = await status();
     expect({ exit, state }).toEqual({ exit: 0, state: "waiting for a connection" });
     expect(causes).toHaveLength(1);
@@ -185,40 +188,41 @@ describe.skipIf(!isRoot)("a daemon (for root)", () => {
   });
 
   test("is in the table with the other services of this program, and nobody else's", async () => {
-    fixture.start({ domains: ["system", `gui/${agentUser}`], disabled: ["com.example.off"] });
+    const [agent, off] = [`${label}.agent`, `${label}.off`];
+    fixture.start({ domains: ["system", `gui/${agentUser}`], disabled: [off] });
     await daemon();
-    await write(join(fixture.daemons, "com.example.off.plist"), { Label: "com.example.off" });
+    await write(join(fixture.daemons, `${off}.plist`), { Label: off });
     await write(join(fixture.daemons, "org.apache.plist"), { Label: "org.apache", Program: "/usr/sbin/httpd" });
-    await write(fixture.agent, { Label: "com.example.agent" });
+    await write(agentPath(), { Label: agent });
     expect(await fixture.greet()).toBe("hello");
     const { status, stdout } = await fixture.run(["--status", "--json"], ["env", `SUDO_UID=${agentUser}`]);
     expect(status).toBe(0);
     const entries: { name: string; state: string }[] = JSON.parse(stdout);
     // Other tests' daemons are there, too.
-    const names = [label, "com.example.off", "com.example.agent", "org.apache"];
+    const names = [label, off, agent, "org.apache"];
     const ours = entries.filter(({ name }) => names.includes(name));
     expect(ours.map(({ name, state }) => [name, state])).toEqual([
-      ["com.example.agent", "not loaded"],
       [label, "running"],
-      ["com.example.off", "disabled"],
+      [agent, "not loaded"],
+      [off, "disabled"],
     ]);
     // One call for each, and one for each domain.
     expect(fixture.calls("print")).toHaveLength(3);
     expect(fixture.calls("print-disabled")).toHaveLength(2);
     const { stdout: shown } = await fixture.run(["--status"]);
     for (const line of shown.split("\n")) expect(Bun.stringWidth(line)).toBeLessThanOrEqual(80);
-    expect(shown).toContain(label);
+    expect(shown).toContain(label.slice(0, 10));
   });
 });
 
 test("an agent whose port may be another user's is told to be looked at with sudo", async () => {
   fixture.start({ domains: [`gui/${agentUser}`] });
-  await write(fixture.agent, {
+  await write(agentPath(), {
     ...{ KeepAlive: true, EnvironmentVariables: { TMPDIR: join(fixture.folder, "home") } },
     ...{ StandardErrorPath: join(fixture.folder, "home/web.log") },
     ProgramArguments: [fixture.stage.program, "/bin/sh", "-c", "exit 3"],
   });
-  const job = await fixture.launchctl.load(`gui/${agentUser}`, fixture.agent);
+  const job = await fixture.launchctl.load(`gui/${agentUser}`, agentPath());
   await job.waitFor("its end", () => job.exits.length > 0);
   const { exit, causes } = await status(asUser);
   expect(exit).toBe(3);

@@ -35,14 +35,24 @@ export async function standingOf(
   labels: Promise<Set<string>> = launchctl.disabledLabels(),
 ): Promise<Standing> {
   try {
-    const loaded = await launchctl.print(label);
+    let loaded = await launchctl.print(label);
+    let uptime = await uptimeAfterFailure(loaded);
+    // Its process has ended since launchd named it: how it fares now, launchd knows better.
+    if (uptime === null && loaded?.pid != null) {
+      loaded = await launchctl.print(label);
+      uptime = await uptimeAfterFailure(loaded);
+    }
     const disabled = (await labels).has(label);
-    const crashed = loaded?.exit != null && hasFailed(loaded.exit);
-    const uptime = crashed && loaded.pid !== null ? await uptimeOf(loaded.pid) : null;
     return { loaded, disabled, state: stateOf(loaded, disabled, uptime), problem: null };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     await labels.catch(() => {});
     return { loaded: null, disabled: false, state: null, problem: error.message };
   }
+}
+
+/** For how long a process runs whose run before it failed; 0 for any other, which nothing hangs on. Null where it is gone. */
+async function uptimeAfterFailure(loaded: ServiceState | null): Promise<number | null> {
+  if (loaded?.pid == null || loaded.exit === null || !hasFailed(loaded.exit)) return 0;
+  return uptimeOf(loaded.pid);
 }
