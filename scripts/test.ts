@@ -24,6 +24,8 @@ const long = [
   "e2e/exit-idle",
   "e2e/recipes",
   "e2e/install",
+  "e2e/diagnosis",
+  "e2e/lifecycle",
   "scripts/dist",
   "e2e/stop",
   "e2e/environment",

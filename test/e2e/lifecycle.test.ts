@@ -247,6 +247,15 @@ describe.skipIf(!isRoot)("what is not to be changed (for root)", () => {
     expect(changes()).toEqual([]);
   });
 
+  test("by ssh a daemon is root's all the same, and launchd's refusal is told of what is nowhere", async () => {
+    fixture.start();
+    await write(fixture.daemon, {});
+    expect(await refused(["--stop", label], asUser)).toStartWith(`cannot stop ${label}: it is a daemon`);
+    expect(await refused(["--stop", "com.example.none"], asUser)).toStartWith(
+      `cannot stop com.example.none: cannot reach launchd's gui/${agentUser}: nobody is logged in as this user`,
+    );
+  });
+
   test("Apple's labels, and flags that say nothing here, are refused", async () => {
     fixture.start();
     expect(await refused(["--stop", "com.apple.ftpd"])).toContain("labels that begin with com.apple. are Apple's");

@@ -24,14 +24,18 @@ export async function findTarget(verb: string, label: string, reach: Reach): Pro
   const mine = reach.domains.filter((domain) => domain.kind === kind);
   const known = servicesIn(mine).find((service) => service.label === label);
   const domain = known?.domain ?? mine[0] ?? refuse("there is no domain of launchd for this user");
+  // Said before launchd is asked, which has no domain for a user who is not logged in at the screen.
+  const others = reach.domains.filter((domain) => domain.kind !== kind);
+  if (known === undefined && servicesIn(others).some((service) => service.label === label)) {
+    if (kind === "agent") refuse(`it is a daemon, which is root's: sudo launch_socket_server --${verb} ${label}`);
+    refuse("it is an agent, which is its user's: say it without sudo");
+  }
   const launchctl = reach.launchctlOf(domain);
-  const found = await lookAt(label, domain, launchctl, known?.path);
+  const found = await lookAt(label, domain, launchctl, known?.path).catch((error) =>
+    error instanceof UserError ? refuse(error.message) : Promise.reject(error),
+  );
   if (found.loaded === null && found.file === null) {
-    const others = reach.domains.filter((domain) => domain.kind !== kind);
-    const elsewhere = servicesIn(others).find((service) => service.label === label);
-    if (elsewhere === undefined) refuse("there is no such service; --status lists those of this program");
-    else if (kind === "agent") refuse(`it is a daemon, which is root's: sudo launch_socket_server --${verb} ${label}`);
-    else refuse("it is an agent, which is its user's: say it without sudo");
+    refuse("there is no such service; --status lists those of this program");
   }
   const theirs = foreign(found);
   if (theirs !== null) refuse(`${theirs.why}; it is left alone`);
