@@ -7,8 +7,8 @@ import type { Target } from "./target.ts";
 const grace = 2_000;
 /** A guess: longer than most servers take to start, and than the throttle of 10 s. */
 const upPatience = 15_000;
-/** A service that runs for so long, in milliseconds, is up: a guess. */
-const steadyTime = 1_000;
+/** A service that runs for so long, in milliseconds, is up: a guess, as for one that is installed (install/up.ts). */
+const steadyTime = 2_000;
 
 /**
  * Asks the process to end by SIGTERM, which leaves its sockets with launchd, and waits for `seconds`; launchd itself sends no SIGKILL
