@@ -17,7 +17,15 @@ import { patternWithout } from "../test/support/macrun/left-out.ts";
 import { announceProgramUnderTest } from "../test/support/program-under-test.ts";
 
 /** Parts of paths: these files share 127.0.0.1:80 and run one after the other. They take longest, and so come first. */
-const port80 = ["scripts/verify-macos", "e2e/drop-in", "scripts/formula", "e2e/examples", "e2e/install", "e2e/foreign"];
+const port80 = [
+  "scripts/verify-macos",
+  "e2e/drop-in",
+  "scripts/formula",
+  "e2e/examples",
+  "e2e/install",
+  "e2e/foreign",
+  "e2e/documentation",
+];
 /** Those that take long come next, so that no process is left alone with one of them at the end. */
 const long = [
   "e2e/far",

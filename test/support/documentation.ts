@@ -5,7 +5,7 @@ import { Glob } from "bun";
 export const manPage = "share/man/man8/launch_socket_server.8";
 
 /** README and all of docs, by path. */
-export const pages = ["README.md", ...new Glob("docs/*.md").scanSync(".")].sort();
+export const pages = ["README.md", ...new Glob("docs/**/*.md").scanSync(".")].sort();
 
 /** What stands between fences, with the word after the first: `sh`, `text`, `xml`, `ini`. */
 export interface Block {

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
+import { blocksOf, pages } from "../../support/documentation.ts";
 import { CheckFixture } from "./fixture.ts";
 
 const fixture = new CheckFixture();
@@ -70,15 +71,16 @@ test.each([
   expect(findings.map(({ key }) => key)).toContain("Sockets.Socket.SockNodeName");
 });
 
-test("the plists of README have nothing against them", async () => {
-  const readme = await Bun.file(join(import.meta.dir, "../../../README.md")).text();
-  const plists = [...readme.matchAll(/```xml\n(<\?xml.*?<\/plist>\n)```/gs)].map(([, plist]) => plist ?? "");
-  expect(plists).not.toBeEmpty();
-  for (const plist of plists) {
+test.each(pages)("the plists of %s have nothing against them", async (page) => {
+  for (const { language, text: plist } of blocksOf(page)) {
+    if (language !== "xml" || !plist.startsWith("<?xml")) continue;
     const [, label] = plist.match(/<key>Label<\/key>\s*<string>(.*?)<\/string>/) ?? [];
     const adapted = plist
-      .replace(program, join(fixture.folder, "bin/launch_socket_server"))
-      .replace(/<string>\/(usr\/local|opt\/homebrew)\/bin\/\w+</, `<string>${fixture.folder}/bin/server<`)
+      .replace(
+        /<string>\/opt\/homebrew\/sbin\/launch_socket_server</,
+        `<string>${fixture.folder}/bin/launch_socket_server<`,
+      )
+      .replace(/<string>\/opt\/homebrew\/bin\/\w+</, `<string>${fixture.folder}/bin/server<`)
       .replaceAll("/Users/sam/Library/Logs", join(fixture.folder, "shared"));
     expect(adapted).toContain("<key>ExitTimeOut</key>");
     expect(await fixture.check(adapted, { path: `/Library/LaunchDaemons/${label}.plist` })).toEqual([]);

@@ -1,11 +1,13 @@
 /*
  * sudo's stand-in, for one user who is a member of its group (mode 4750): runs a command as root, asks for no password
- * and knows -v and -n alone. A Mac's group `wheel` is root's here.
+ * and knows -v and -n alone. SUDO_USER names the caller (sudo(8)). A Mac's group `wheel` is root's here.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +20,8 @@ int main(int argc, char **argv) {
   }
   for (char **word = argv + first; *word != NULL; word++)
     if (strcmp(*word, "wheel") == 0) *word = "root";
+  struct passwd *caller = getpwuid(getuid());
+  if (caller != NULL) setenv("SUDO_USER", caller->pw_name, 1);
   /* Without the set-user-ID bit, where no root has made this program, it runs the command as the caller. */
   if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setgid(0) != 0 || setuid(0) != 0)) {
     fprintf(stderr, "sudo: %s\n", strerror(errno));
