@@ -90,7 +90,7 @@ describe("dist", () => {
     for (const file of ["share/man/man8/launch_socket_server.8", ...completions, "README.md", "LICENSE", "NOTICES"])
       expect(listings[0]).toContain(`-rw-r--r-- /${file}`);
     // The formula names these bytes, and so cannot be one of them.
-    expect(listings[0]?.filter((line) => /formula|\.rb/i.test(line))).toEqual([]);
+    expect(listings[0]?.filter((line) => /Formula\/|launch_socket_server\.rb/.test(line))).toEqual([]);
     // No folder that other programs share: whoever unpacks into /usr/local keeps theirs as they are.
     expect(listings[0]?.filter((line) => line.startsWith("d"))).toEqual([
       "drwxr-xr-x /libexec/launch_socket_server/",
