@@ -1,11 +1,13 @@
 /** What a daemon answers of itself, over its socket in /tmp. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chownSync, existsSync, lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { version } from "../../package.json";
 import { formatAddress } from "../../src/address.ts";
 import { ask, askStatus, NoAnswer } from "../../src/control/client.ts";
 import { folderOf, socketIn } from "../../src/control/folder.ts";
 import type { Status } from "../../src/control/protocol.ts";
+import { controlDescriptors } from "../../src/control/server.ts";
 import { Client, order } from "../support/client.ts";
 import { Command } from "../support/command.ts";
 import { backendCommand, FaultyBackend } from "../support/faulty-backend.ts";
@@ -217,6 +219,35 @@ describe("its socket", () => {
     expect(answers).toBeGreaterThanOrEqual(3);
     expect(daemon.stderr).toContain("no connection for 1 s");
   });
+});
+
+test("whoever floods it takes next to nothing from the relay, and is itself answered again afterwards", async () => {
+  using place = freeTarget("unix");
+  using backend = new FaultyBackend(place.address);
+  await using daemon = await serve({ options: place.options });
+  const idle = daemon.descriptors;
+  await using flood = new Command([
+    ...[process.execPath, resolve(import.meta.dir, "../support/flooder.ts")],
+    socketIn(folder, daemon.pid),
+  ]);
+  const made = () => Number(flood.stdout.match(/.*"made":(\d+).*\n$/)?.[1] ?? 0);
+  await waitFor("the flood", () => made() > 10);
+  const before = made();
+  // A part of one core; a daemon that took all that comes would take most of it.
+  expect(await daemon.load(2_000)).toBeLessThan(0.05);
+  expect(made()).toBeGreaterThan(before + 10);
+  expect(daemon.descriptors).toBeLessThanOrEqual(idle + controlDescriptors);
+  for (let request = 0; request < 300; request++) {
+    using client = await order(daemon.address, { answer: 1_000, last: "close" });
+    await client.over();
+    expect([client.received, client.differsAt]).toEqual([1_000, null]);
+  }
+  flood.signal("SIGKILL");
+  await flood.exited;
+  const status = await waitFor("an answer", () => askStatus(daemon.pid).catch(() => null));
+  expect(status).toMatchObject({ connections: { total: 300 }, bytes: { down: 300_000 }, lastFailure: null });
+  expect(backend.made).toBe(300);
+  await waitFor("the flood's descriptors to be closed", () => daemon.descriptors <= idle);
 });
 
 /** A user that has no folder yet, and no other process. */
