@@ -14,6 +14,12 @@ import {
   type Status,
 } from "./protocol.ts";
 
+/** Whose the process is, for who has looked already (null: there is none); and where the folders are, for tests. */
+export interface Place {
+  uid?: number | null;
+  parent?: string | undefined;
+}
+
 /** Milliseconds between two tries where the daemon's queue is full. */
 const betweenTries = 20;
 
@@ -32,8 +38,8 @@ export class NoAnswer extends UserError {
 }
 
 /** Asks the daemon of that process for its status. Throws a NoAnswer. */
-export async function askStatus(pid: number, parent?: string): Promise<Status> {
-  const answer = await ask(pid, { command: "status" }, parent);
+export async function askStatus(pid: number, where?: Place): Promise<Status> {
+  const answer = await ask(pid, { command: "status" }, where);
   if (isStatus(answer)) return answer;
   throw new NoAnswer("refused", `process ${pid} is of another version, and its answer lacks what this one looks for`);
 }
@@ -42,8 +48,11 @@ export async function askStatus(pid: number, parent?: string): Promise<Status> {
  * Asks the daemon of a process, and resolves with its answer within a second. What another user has put in its place is not
  * believed: the folder and the process at the other end must be the user's that the process is. Throws a NoAnswer.
  */
-export async function ask(pid: number, request: Request, parent?: string): Promise<Record<string, unknown>> {
-  const uid = userOf(pid);
+export async function ask(
+  pid: number,
+  request: Request,
+  { parent, uid = userOf(pid) }: Place = {},
+): Promise<Record<string, unknown>> {
   if (uid === null) throw new NoAnswer("no process", `there is no process ${pid}`);
   const own = process.geteuid?.() ?? 0;
   if (own !== 0 && own !== uid) {
@@ -119,7 +128,7 @@ function exchange(pid: number, fd: number, request: Request, deadline: number): 
   connecting.catch(() => fail("cannot be asked"));
   const timer = setTimeout(
     () => fail(`does not answer within ${exchangeTimeout / 1_000} s`),
-    deadline - performance.now(),
+    Math.max(0, deadline - performance.now()),
   );
   return promise.finally(async () => {
     clearTimeout(timer);

@@ -67,19 +67,30 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** The effective user id of a process; null where there is none of that id. Linux: proc_pid_status(5); macOS: ps(1), which every user may ask. */
+/** The effective user id of a process; null where there is none of that id. */
 export function userOf(pid: number): number | null {
-  if (platform === "macos") {
-    const { exitCode, stdout } = Bun.spawnSync(["/bin/ps", "-o", "uid=", "-p", String(pid)], { stderr: "ignore" });
-    const text = stdout.toString().trim();
-    return exitCode === 0 && /^\d+$/.test(text) ? Number(text) : null;
-  }
-  try {
-    const [, uid] = readFileSync(`/proc/${pid}/status`, "utf8").match(/^Uid:\t\d+\t(\d+)/m) ?? [];
-    return uid === undefined ? null : Number(uid);
-  } catch {
-    return null;
-  }
+  return usersOf([pid]).get(pid) ?? null;
+}
+
+/** The same for several; those that there are not are left out. Linux: proc_pid_status(5); macOS: ps(1), which every user may ask. */
+export function usersOf(pids: number[]): Map<number, number> {
+  if (platform === "macos") return pids.length === 0 ? new Map() : usersByPs(pids);
+  return new Map(
+    pids.flatMap((pid): [number, number][] => {
+      try {
+        const [, uid] = readFileSync(`/proc/${pid}/status`, "utf8").match(/^Uid:\t\d+\t(\d+)/m) ?? [];
+        return uid === undefined ? [] : [[pid, Number(uid)]];
+      } catch {
+        return [];
+      }
+    }),
+  );
+}
+
+function usersByPs(pids: number[]): Map<number, number> {
+  const { stdout } = Bun.spawnSync(["/bin/ps", "-o", "pid=,uid=", "-p", pids.join(",")], { stderr: "ignore" });
+  const lines = stdout.toString().matchAll(/^\s*(\d+)\s+(\d+)\s*$/gm);
+  return new Map([...lines].map(([, pid, uid]) => [Number(pid), Number(uid)]));
 }
 
 /** Whether this signal is ignored (nohup, a shell's background job). The handler is the first word of `struct sigaction` on both systems. */

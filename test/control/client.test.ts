@@ -29,7 +29,7 @@ afterEach(() => {
 /** Why there is no answer. */
 async function refusal(pid: number): Promise<[NoAnswer["kind"], string]> {
   try {
-    await ask(pid, request, parent);
+    await ask(pid, request, { parent });
   } catch (error) {
     if (error instanceof NoAnswer) return [error.kind, error.message];
     throw error;
@@ -61,8 +61,8 @@ test("the answer of the process's daemon", async () => {
     folder,
   );
   cleanUps.push(() => server?.close());
-  expect(await ask(process.pid, request, parent)).toEqual({ asked: request });
-  const many = await Promise.all(Array.from({ length: 8 }, () => ask(process.pid, request, parent)));
+  expect(await ask(process.pid, request, { parent })).toEqual({ asked: request });
+  const many = await Promise.all(Array.from({ length: 8 }, () => ask(process.pid, request, { parent })));
   expect(many).toEqual(new Array(8).fill({ asked: request }));
 });
 
@@ -116,7 +116,7 @@ describe("there is none", () => {
 
   test("of a status that lacks something", async () => {
     await listen((socket) => socket.end('{"version":"9.0.0"}\n'));
-    expect(askStatus(process.pid, parent)).rejects.toThrow("is of another version");
+    expect(askStatus(process.pid, { parent })).rejects.toThrow("is of another version");
   });
 });
 
@@ -171,7 +171,7 @@ describe.skipIf(uid !== 0)("another user's process (as root)", () => {
       () => `socat: ${server.stderr}`,
       () => lstatSync(theirs.path, { throwIfNoEntry: false })?.isSocket(),
     );
-    expect(await ask(theirs.pid, request, parent)).toEqual({ well: true });
+    expect(await ask(theirs.pid, request, { parent })).toEqual({ well: true });
   });
 
   test("a folder of theirs in the place of ours is not believed", async () => {

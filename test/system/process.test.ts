@@ -1,7 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { closeSync, openSync } from "node:fs";
 import { constants } from "node:os";
-import { freeDescriptors, isAlive, isIgnored, peekExit, userOf, withOpenFilesLimit } from "../../src/system/process.ts";
+import {
+  freeDescriptors,
+  isAlive,
+  isIgnored,
+  peekExit,
+  userOf,
+  usersOf,
+  withOpenFilesLimit,
+} from "../../src/system/process.ts";
 
 /** The soft and the hard limit, as a process that is started now gets them. */
 const limits = () => Bun.spawnSync(["/bin/sh", "-c", "ulimit -Sn; ulimit -Hn"]).stdout.toString().trim().split("\n");
@@ -94,5 +102,13 @@ describe("another process", () => {
     child.kill();
     await child.exited;
     expect(userOf(child.pid)).toBeNull();
+    expect(usersOf([1, child.pid, process.pid])).toEqual(
+      new Map([
+        [1, 0],
+        [process.pid, process.geteuid?.() ?? 0],
+      ]),
+    );
+    expect(usersOf([child.pid])).toEqual(new Map());
+    expect(usersOf([])).toEqual(new Map());
   });
 });

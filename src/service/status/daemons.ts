@@ -1,6 +1,7 @@
-import { askStatus, NoAnswer } from "../../control/client.ts";
+import { askStatus, NoAnswer, type Place } from "../../control/client.ts";
 import { daemonsIn, folderOf, usersWithFolder } from "../../control/folder.ts";
 import type { Status } from "../../control/protocol.ts";
+import { usersOf } from "../../system/process.ts";
 import type { Entry } from "./entry.ts";
 
 /**
@@ -10,19 +11,22 @@ import type { Entry } from "./entry.ts";
 export async function daemonsOf(uid: number, parent?: string): Promise<Entry[]> {
   const users = uid === 0 ? usersWithFolder(parent).sort((a, b) => a - b) : [uid];
   // Another user's folder may name a process that has one of its own.
-  const pids = new Set(users.flatMap((user) => daemonsIn(folderOf(user, parent))));
+  const pids = [...new Set(users.flatMap((user) => daemonsIn(folderOf(user, parent))))];
+  const owners = usersOf(pids);
   const found = await Promise.all(
-    [...pids].map((pid) =>
-      daemonOf(pid, parent).catch((error) => (error instanceof NoAnswer ? null : Promise.reject(error))),
+    pids.map((pid) =>
+      daemonOf(pid, { parent, uid: owners.get(pid) ?? null }).catch((error) =>
+        error instanceof NoAnswer ? null : Promise.reject(error),
+      ),
     ),
   );
   return found.filter((entry) => entry !== null);
 }
 
 /** The daemon of a process, which may be one that does not answer. Throws a NoAnswer where there is none, or none that may be asked. */
-export async function daemonOf(pid: number, parent?: string): Promise<Entry> {
+export async function daemonOf(pid: number, where?: Place): Promise<Entry> {
   try {
-    return entryOf(await askStatus(pid, parent));
+    return entryOf(await askStatus(pid, where));
   } catch (error) {
     if (!(error instanceof NoAnswer) || !["silent", "refused"].includes(error.kind)) throw error;
     return silentEntry(pid, error.message);
