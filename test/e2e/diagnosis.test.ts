@@ -85,12 +85,14 @@ describe.skipIf(!isRoot)("a daemon (for root)", () => {
     const found = await status();
     expect(found).toMatchObject({ exit: 3, state: "keeps failing", works: false, lastEnd: "ended with status 1" });
     expect(found.causes).toEqual([
-      expect.stringMatching(/^program `\/bin\/sh' exited: exit status 3 \(it ended with status 1\), in \d runs$/),
+      expect.stringMatching(
+        /^program `\/bin\/sh' exited: exit status 3 \(it ended with status 1\); launchd has started it \d times$/,
+      ),
     ]);
     expect(found.tail.lines).toContain("launch_socket_server: program `/bin/sh' exited: exit status 3");
     const { stdout } = await fixture.run(["--status", label]);
     expect(stdout.replace(/\s+/g, " ")).toMatch(
-      / why program `\/bin\/sh' exited: exit status 3 \(it ended with status 1\), in \d runs /,
+      / why program `\/bin\/sh' exited: exit status 3 \(it ended with status 1\); launchd has started it \d times /,
     );
   });
 

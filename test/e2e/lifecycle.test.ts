@@ -7,7 +7,7 @@ import { build, type PlistValue } from "plist";
 import { Client } from "../support/client.ts";
 import { agentUser, asUser, greeter, InstallFixture, isRoot } from "../support/install-fixture.ts";
 import { quietHost } from "../support/launchd/fixture.ts";
-import { programUnderTest, runsMacProgram } from "../support/program-under-test.ts";
+import { programUnderTest, run, runsMacProgram } from "../support/program-under-test.ts";
 import { waitFor } from "../support/wait.ts";
 
 const fixture = new InstallFixture();
@@ -131,7 +131,7 @@ describe.skipIf(!isRoot)("a daemon that is kept running (for root)", () => {
     try {
       await other.stdout.getReader().read();
       expect(await refused(["--start", label])).toBe(
-        `cannot start ${label}: ${fixture.address} is held by perl (pid ${other.pid}); stop that, then --stop and --start this`,
+        `cannot start ${label}: ${fixture.address} is held by perl (pid ${other.pid}), so that launchd cannot serve it; stop that, then --stop and --start this`,
       );
     } finally {
       other.kill();
@@ -271,17 +271,27 @@ test("an agent is stopped, started and restarted by its user", async () => {
   const path = join(dirname(fixture.agent), "homebrew.mxcl.hello.plist");
   await write(path, { KeepAlive: true, EnvironmentVariables: { TMPDIR: join(fixture.folder, "home") } });
   await Bun.$`chown -R ${agentUser} ${fixture.folder}/home`;
-  const run = async (...words: string[]) => {
+  const said = async (...words: string[]) => {
     const { status, stdout, stderr } = await fixture.run(words, asUser);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     return stdout;
   };
-  expect(await run("--start", label)).toContain(`${label} runs (pid `);
+  expect(await said("--start", label)).toContain(`${label} runs (pid `);
   expect(await fixture.greet()).toBe("hello");
-  expect(await run("--restart", label)).toContain(`${label} runs again (pid `);
-  expect(await run("--stop", label)).toContain(
+  expect(await said("--restart", label)).toContain(`${label} runs again (pid `);
+  expect(await said("--stop", label)).toContain(
     `${label} is stopped: ${fixture.address} is closed until --start or the next login\n`,
   );
+});
+
+test.skipIf(programUnderTest.platform === "macos")("without launchd systemctl is named", async () => {
+  for (const verb of ["stop", "start", "restart"]) {
+    const { code, stdout, stderr } = await run([`--${verb}`, "web"]);
+    expect({ code, stdout, stderr }).toEqual({
+      ...{ code: 1, stdout: "" },
+      stderr: `launch_socket_server: cannot ${verb} web: there is no launchd here; for a unit of systemd, systemctl ${verb} web\n`,
+    });
+  }
 });
 
 /** A server that keeps each request's number, and answers with it. */

@@ -1,4 +1,3 @@
-import { formatAddress } from "../../address.ts";
 import { protectedFolder } from "../../system/privacy.ts";
 import { own } from "../check/inspection.ts";
 import { explainEnd } from "../launchd/last-end.ts";
@@ -7,7 +6,7 @@ import type { Dictionary } from "../plist/value.ts";
 import { isSwitchedOff } from "./background-items.ts";
 import { isDiskFull } from "./disk.ts";
 import type { Facts } from "./facts.ts";
-import { findListeners, holderOf } from "./listeners.ts";
+import { portProblems } from "./listeners.ts";
 import { lastFailure, readTail } from "./log-tail.ts";
 
 /** Who asks, and with which programs. */
@@ -23,7 +22,7 @@ export interface Diagnosis {
   causes: string[];
   /** Whether it does its work: a service that waits for connections to a port that another server has does not. */
   works: boolean;
-  /** Whether another program has its port. */
+  /** Whether its port is not launchd's: another program has it, or nobody. */
   held: boolean;
 }
 
@@ -31,7 +30,7 @@ export interface Diagnosis {
 export async function diagnose(facts: Facts, asker: Asker): Promise<Diagnosis> {
   const healthy = facts.state !== null && exitStatusOf(facts.state) === 0;
   const [held, full, off] = await Promise.all([
-    findHolders(facts, asker),
+    portProblems(facts.addresses, asker, { pid: facts.loaded?.pid ?? null, loaded: isSettled(facts) }),
     describeDisk(facts),
     switchedOff(facts, asker),
   ]);
@@ -92,18 +91,8 @@ function closedFolders(job: Dictionary): string[] {
   );
 }
 
-async function findHolders({ addresses, loaded }: Facts, { lsof }: Asker): Promise<string[]> {
-  if (!addresses.some(({ kind }) => kind === "tcp")) return [];
-  const listeners = await findListeners(lsof);
-  return addresses.flatMap((address) => {
-    const holder = listeners && holderOf(address, listeners, loaded?.pid ?? null);
-    if (holder === null) return [];
-    const { command, pid } = holder;
-    return [
-      `${formatAddress(address)} is held by ${command} (pid ${pid}), so that launchd cannot serve it; stop that, then --stop and --start this`,
-    ];
-  });
-}
+/** Whether launchd has to have its sockets by now. */
+const isSettled = ({ loaded, state }: Facts) => loaded !== null && state !== "starting" && state !== "stopping";
 
 const hasPort = ({ addresses }: Facts) => addresses.some(({ kind }) => kind === "tcp");
 
@@ -112,13 +101,16 @@ async function describeDisk({ log }: Facts): Promise<string[]> {
   return [`the disk of its log ${log} is full, so that what it says is lost; make room`];
 }
 
-/** launchd's word for how it ended, and what its log says last. */
+/** launchd's word for how it ended; where it ended by itself, what its log says last, which is of an older run otherwise. */
 function explainFailure({ loaded, log }: Facts): string[] {
-  const end = loaded && explainEnd(loaded.exit);
-  const tail = log === null ? null : readTail(log, 200);
+  const exit = loaded?.exit ?? null;
+  const end = explainEnd(exit);
+  const endedItself = exit?.kind === "status" && exit.name !== "EX_CONFIG" && !loaded?.spawnFailed;
+  const tail = log === null || !endedItself ? null : readTail(log, 200);
   const said = tail !== null && "lines" in tail ? lastFailure(tail.lines) : null;
-  if (end === null) return said === null ? [] : [said];
-  const again = loaded?.runs == null ? "" : `, in ${loaded.runs} ${loaded.runs === 1 ? "run" : "runs"}`;
+  const runs = loaded?.runs ?? 0;
+  const again = runs < 2 ? "" : `; launchd has started it ${runs} times`;
+  if (end === null) return [];
   return [`${said === null ? end : `${said} (${end})`}${again}`];
 }
 

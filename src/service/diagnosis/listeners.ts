@@ -1,4 +1,5 @@
-import type { Address, TcpAddress } from "../../address.ts";
+import { isIP } from "node:net";
+import { type Address, formatAddress, lookUpHost, type TcpAddress } from "../../address.ts";
 import { canonicalHost } from "../../system/ip.ts";
 import { ask } from "../tool.ts";
 
@@ -36,21 +37,52 @@ export function readListeners(text: string): Listener[] {
 }
 
 /**
- * Who holds an address that a service is to have; null where nobody is seen to, or launchd or the service itself (`pid`) does. Two
- * sockets, one for every address and one for a single one, can be bound beside each other (SO_REUSEADDR, which launchd sets; xnu's
- * bsd/netinet/in_pcb.c, in_pcbbind), and connections to the single address go to the latter.
+ * What is wrong with the addresses of a service that launchd has loaded, as a sentence's part for each: another program listens there,
+ * or, where the caller sees all (root), nobody does. launchd loads such a job without a word, and prints it as if all were well (measured:
+ * an app's record of decisions on its hooks, "Claude Code hooks go through a helper", 2026). `pid` is the service's own process.
  */
-export function holderOf(address: Address, listeners: Listener[], pid: number | null): Listener | null {
-  if (address.kind === "unix") return null;
-  const there = listeners.filter((listener) => isAt(listener.address, address));
-  if (there.some((listener) => listener.pid === launchd || listener.pid === pid)) return null;
-  return there[0] ?? null;
+export async function portProblems(
+  addresses: Address[],
+  { lsof, uid }: { lsof: string; uid: number },
+  { pid, loaded }: { pid: number | null; loaded: boolean },
+): Promise<string[]> {
+  const numeric = (await Promise.all(addresses.map(resolve))).flat();
+  const listeners = numeric.length === 0 ? null : await findListeners(lsof);
+  if (listeners === null) return [];
+  return numeric.flatMap((address) => {
+    const there = listenersAt(address, listeners);
+    if (there.some((listener) => listener.pid === launchd || listener.pid === pid)) return [];
+    const [holder] = there;
+    if (holder !== undefined) {
+      return [
+        `${formatAddress(address)} is held by ${holder.command} (pid ${holder.pid}), so that launchd cannot serve it; stop that, then --stop and --start this`,
+      ];
+    }
+    if (uid !== 0 || !loaded) return [];
+    return [
+      `nobody listens on ${formatAddress(address)}: launchd could not bind it; check that it is an address of this machine, then --stop and --start this`,
+    ];
+  });
 }
 
-function isAt(written: string, { host, port }: TcpAddress): boolean {
-  const [, theirs = "", theirPort] = written.match(/^(.*):(\d+)$/) ?? [];
-  if (Number(theirPort) !== port) return false;
+/** The IP addresses of a TCP address; none for one that cannot be looked up, and for a path, at which launchd replaces what is there. */
+async function resolve(address: Address): Promise<TcpAddress[]> {
+  if (address.kind === "unix") return [];
+  if (isIP(address.host) !== 0) return [address];
+  const hosts = await lookUpHost(address.host).catch(() => []);
+  return hosts.map((host) => ({ ...address, host }));
+}
+
+/**
+ * Who listens where connections to an address go. Two sockets, one for every address and one for a single one, can be bound beside each
+ * other (SO_REUSEADDR, which launchd sets; xnu's bsd/netinet/in_pcb.c, in_pcbbind), and connections to the single address go to the latter.
+ */
+export function listenersAt({ host, port }: TcpAddress, listeners: Listener[]): Listener[] {
   const ours = canonicalHost(host);
-  if (["", "0.0.0.0", canonicalHost("::")].includes(ours)) return true;
-  return theirs !== "*" && canonicalHost(theirs.replace(/^\[|\]$/g, "")) === ours;
+  const isEvery = ["0.0.0.0", canonicalHost("::")].includes(ours);
+  return listeners.filter(({ address }) => {
+    const [, theirs = "", theirPort] = address.match(/^(.*):(\d+)$/) ?? [];
+    if (Number(theirPort) !== port) return false;
+    return isEvery || (theirs !== "*" && canonicalHost(theirs.replace(/^\[|\]$/g, "")) === ours);
+  });
 }

@@ -34,7 +34,7 @@ export async function changeService(
     case "stop":
       return command.idle ? stopIdle(target, print) : stop(target, print);
     case "start":
-      return start(target, lsof, print);
+      return start(target, { lsof, uid: caller.uid }, print);
     case "restart":
       return restart(target, print);
   }

@@ -1,18 +1,23 @@
-import { formatAddress } from "../../address.ts";
 import { UserError } from "../../errors.ts";
 import { own } from "../check/inspection.ts";
-import { findListeners, holderOf } from "../diagnosis/listeners.ts";
+import { portProblems } from "../diagnosis/listeners.ts";
 import { addressesAre, readJob } from "../launchd/addresses.ts";
 import { startService } from "../launchd/loading.ts";
 import type { Dictionary } from "../plist/value.ts";
 import { beginRun, waitUntilSteady } from "./run.ts";
 import type { Target } from "./target.ts";
 
+/** What tells who listens, and whose it is asked for: root sees all. */
+interface Tools {
+  lsof: string;
+  uid: number;
+}
+
 /**
  * Enables a service and has launchd load it; one that is kept running is waited for, one on demand is not started. Prints what it
  * waits for and what it found. Throws a UserError, also where another program has the port; launchd keeps the service then.
  */
-export async function start(target: Target, lsof: string, print: (text: string) => void): Promise<void> {
+export async function start(target: Target, tools: Tools, print: (text: string) => void): Promise<void> {
   const { label, loaded, file, path, disabled, launchctl } = target;
   const refuse = (why: string): never => {
     throw new UserError(`cannot start ${label}: ${why}`);
@@ -36,15 +41,15 @@ export async function start(target: Target, lsof: string, print: (text: string) 
       if (loaded !== null) await beginRun(target);
       print(`waiting for ${label} to run`);
       const pid = await waitUntilSteady(target, loaded?.runs ?? 0);
-      await refuseHolder(target, lsof, pid);
+      await refuseTakenPort(target, tools, pid);
       print(`${label} runs (pid ${pid}): ${addressesAre(job)} open`);
     } else {
-      await refuseHolder(target, lsof, null);
+      await refuseTakenPort(target, tools, null);
       print(`${label} is loaded${already}: ${addressesAre(job)} open, and the next connection starts it`);
     }
   } catch (error) {
     if (!(error instanceof UserError) || error.message.startsWith("cannot start")) throw error;
-    await refuseHolder(target, lsof, null);
+    await refuseTakenPort(target, tools, null);
     refuse(`${error.message}; --status ${label} looks for the reason`);
   }
 }
@@ -55,18 +60,8 @@ function isKeptRunning(job: Dictionary | null): boolean {
   return own(job, "RunAtLoad") === true || (keepAlive !== undefined && keepAlive !== false);
 }
 
-/**
- * launchd loads a job whose port is taken without a word, and prints it as if all were well (measured: an app's record of decisions on
- * its hooks, "Claude Code hooks go through a helper", 2026).
- */
-async function refuseHolder({ label, file }: Target, lsof: string, pid: number | null): Promise<void> {
+async function refuseTakenPort({ label, file }: Target, tools: Tools, pid: number | null): Promise<void> {
   const { addresses } = readJob(file?.job ?? null);
-  const listeners = addresses.length === 0 ? null : await findListeners(lsof);
-  for (const address of addresses) {
-    const holder = listeners && holderOf(address, listeners, pid);
-    if (holder === null) continue;
-    throw new UserError(
-      `cannot start ${label}: ${formatAddress(address)} is held by ${holder.command} (pid ${holder.pid}); stop that, then --stop and --start this`,
-    );
-  }
+  const [problem] = await portProblems(addresses, tools, { pid, loaded: true });
+  if (problem !== undefined) throw new UserError(`cannot start ${label}: ${problem}`);
 }

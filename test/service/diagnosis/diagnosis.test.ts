@@ -20,7 +20,11 @@ beforeEach(async () => {
   await Bun.write(join(folder, "server"), "#!/bin/sh\n");
   await chmod(join(folder, "launch_socket_server"), 0o755);
   await chmod(join(folder, "server"), 0o755);
-  tools = { uid: 0, lsof: await tool("lsof"), sfltool: await tool("sfltool") };
+  tools = {
+    uid: 0,
+    lsof: await tool("lsof", "p1", "claunchd", "f3", "n127.0.0.1:8080"),
+    sfltool: await tool("sfltool"),
+  };
 });
 afterEach(() => rm(folder, { recursive: true }));
 
@@ -54,7 +58,6 @@ async function causes(lines: string[] | null, keys: { [key: string]: PlistValue 
 
 test("a service that does its work has none", async () => {
   expect(await causes(waiting)).toEqual([true]);
-  tools.lsof = await tool("lsof", "p1", "claunchd", "f3", "n127.0.0.1:8080");
   expect(await causes(["state = running", "pid = 7", "runs = 1"])).toEqual([true]);
 });
 
@@ -68,6 +71,25 @@ test("a port that another program has is named, also where launchd prints a serv
   expect(await causes(waiting)).toEqual([false, held]);
 });
 
+test("a port that nobody has is told to root, who sees everybody", async () => {
+  tools.lsof = await tool("lsof");
+  const nobody =
+    "nobody listens on 127.0.0.1:8080: launchd could not bind it; check that it is an address of this machine, then --stop and --start this";
+  expect(await causes(waiting)).toEqual([false, nobody]);
+  expect(await causes(null)).toEqual([false, "launchd has not loaded it; --start does that"]);
+  tools.uid = 501;
+  expect(await causes(waiting)).toEqual([true]);
+});
+
+test("a log of an older run says nothing of one that was killed or never started", async () => {
+  const log = join(folder, "web.log");
+  await Bun.write(log, "launch_socket_server: program `node' exited: exit status 3\n");
+  for (const end of ["last terminating signal = Killed: 9", "last exit code = 78: EX_CONFIG"]) {
+    const [, cause] = await causes(["state = spawn scheduled", "runs = 1", end], { StandardErrorPath: log });
+    expect(cause).not.toContain("node");
+  }
+});
+
 test("without root a holder of the port may stay unseen, which is said where nothing works", async () => {
   tools.uid = 501;
   const said =
@@ -79,15 +101,15 @@ test("without root a holder of the port may stay unseen, which is said where not
 
 test("a program that keeps failing is told by the last that its log says, and by launchd", async () => {
   const log = join(folder, "web.log");
-  expect(await causes(failing)).toEqual([false, "it ended with status 1, in 7 runs"]);
+  expect(await causes(failing)).toEqual([false, "it ended with status 1; launchd has started it 7 times"]);
   await Bun.write(log, "node: no such module\nlaunch_socket_server: program `node' exited: exit status 3\n");
   expect(await causes(failing, { StandardErrorPath: log })).toEqual([
     false,
-    "program `node' exited: exit status 3 (it ended with status 1), in 7 runs",
+    "program `node' exited: exit status 3 (it ended with status 1); launchd has started it 7 times",
   ]);
   expect(await causes(["state = spawn scheduled", "runs = 1", "last exit reason = OS_REASON_CODESIGNING"])).toEqual([
     false,
-    "macOS ended it (OS_REASON_CODESIGNING): its code signature is not valid; install launch_socket_server again, in 1 run",
+    "macOS ended it (OS_REASON_CODESIGNING): its code signature is not valid; install launch_socket_server again",
   ]);
 });
 
