@@ -8,6 +8,7 @@ import { PooledClient } from "../support/pooled-client.ts";
 import { freePort } from "../support/ports.ts";
 import { alive } from "../support/processes.ts";
 import { Recipe } from "../support/recipe.ts";
+import { Crowd } from "../support/requests.ts";
 import { Stage } from "../support/stage.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -131,6 +132,48 @@ exec ${server.join(" ")} "$@"
     60_000,
   );
 
+  const servers = {
+    gunicorn: { command: peer("gunicorn", "gunicorn"), file: "app.py", broken: "raise SystemExit(3)\n" },
+    puma: { command: peer("puma", "puma"), file: "config.ru", broken: "exit 3\n" },
+  };
+  for (const [name, { command, file, broken }] of Object.entries(servers)) {
+    test.skipIf(command === null)(
+      `deploy: ${name}, to clients that repeat nothing, and a version that does not start`,
+      async () => {
+        const port = freePort();
+        const reload = "--reload com.example.gunicorn";
+        const recipe = await Recipe.read(stage, "deploy.md", {
+          [`/opt/homebrew/bin/${name}`]: command ?? "",
+          "--port 80": `--port ${port}`,
+          [reload]: `--reload com.example.${name}`,
+        });
+        await recipe.run(`releases/1/${file}`);
+        const loaded = await recipe.load(`com.example.${name}`);
+        job = loaded;
+        const crowd = new Crowd({ kind: "tcp", host: "127.0.0.1", port }, 10, 5);
+        await waitFor("the old version", () => (crowd.answers.get("1") ?? 0) > 50);
+
+        await recipe.run("cp -R");
+        const release = Bun.file(recipe.path(`web/releases/2/${file}`));
+        await release.write((await release.text()).replace("1 is", "2 is"));
+        const { stdout } = await recipe.run("ln -sfn releases/2");
+        expect(stdout).toMatch(/^com\.example\.\w+ is reloaded: .*, 0 were cut\n$/);
+        await waitFor("the new version", () => (crowd.answers.get("2") ?? 0) > 50);
+
+        await release.write(broken);
+        const failed = await recipe.run("ln -sfn releases/2").catch((error: Error) => error.message);
+        expect(failed).toMatch(/ ended with 1: [\s\S]*cannot reload com\.example\.\w+: /);
+        const before = crowd.answers.get("2") ?? 0;
+        await waitFor("the new version still", () => (crowd.answers.get("2") ?? 0) > before + 50);
+        await crowd.over();
+        expect(crowd.failures).toEqual([]);
+        expect([...crowd.answers.keys()].sort()).toEqual(["1", "2"]);
+        expect(loaded.starts).toBe(1);
+      },
+      90_000,
+    );
+  }
+
   const openssl = peer("openssl", "openssl");
   const nginx = "/opt/homebrew/bin/nginx -e stderr -p /Users/sam/https -c nginx.conf";
   const proxies = {
@@ -171,7 +214,7 @@ exec ${server.join(" ")} "$@"
 
   test("each page is tested", () => {
     const pages = readdirSync(new URL("../../docs/recipes", import.meta.url)).sort();
-    expect(pages).toEqual(["database.md", "https.md", "model-server.md"]);
+    expect(pages).toEqual(["database.md", "deploy.md", "https.md", "model-server.md"]);
   });
 });
 

@@ -6,6 +6,9 @@ import type { Stage } from "./stage.ts";
 
 const pages = resolve(import.meta.dir, "../../docs/recipes");
 
+/** How many homes were made. */
+let made = 0;
+
 /** A block of code of a page. */
 interface Block {
   language: string;
@@ -26,7 +29,7 @@ export class Recipe {
   ) {}
 
   static async read(stage: Stage, page: string, replacements: Record<string, string>): Promise<Recipe> {
-    const home = stage.path(page.replace(/\.md$/, ""));
+    const home = stage.path(`${page.replace(/\.md$/, "")}-${made++}`);
     await mkdir(join(home, "Library/Logs"), { recursive: true });
     await Bun.$`chown -R nobody ${home}`;
     const text = await Bun.file(join(pages, page)).text();
@@ -63,7 +66,7 @@ export class Recipe {
   }
 
   async #run(commands: string): Promise<Ended> {
-    const script = `set -e\ncd '${this.home}'\n${commands}`;
+    const script = `${this.#words}set -e\ncd '${this.home}'\n${commands}`;
     await using shell = new Command(["setpriv", "--reuid=nobody", "--clear-groups", "/bin/sh", "-c", script], {
       env: { HOME: this.home },
     });
@@ -77,13 +80,17 @@ export class Recipe {
     const { text } = this.block(`--install ${label} `);
     const user = text.includes("--user") ? "" : "--user nobody";
     const printed = text.replace(`--install ${label} `, `--print-plist ${label} ${user} `);
-    const script = `sudo() { "$@"; }\nlaunch_socket_server() { '${this.stage.program}' "$@"; }\n${printed}`;
-    await using shell = new Command(["/bin/sh", "-c", script], { cwd: this.home });
+    await using shell = new Command(["/bin/sh", "-c", `${this.#words}${printed}`], { cwd: this.home });
     const { code, stdout, stderr } = await shell.ended();
     if (code !== 0) throw new Error(`--print-plist: ${stderr}`);
     const file = await this.stage.write(`${label}.plist`, stdout);
     await chmod(file, 0o644);
     return this.stage.launchd.load(file);
+  }
+
+  /** Words of the commands that are others here. */
+  get #words(): string {
+    return `sudo() { "$@"; }\nlaunch_socket_server() { '${this.stage.program}' "$@"; }\n`;
   }
 
   path(name: string): string {
