@@ -32,6 +32,7 @@ export type Outcome =
   | "not connected"
   | "idle"
   | "at rest"
+  | "at rest, while its client sent"
   | "stopped";
 
 /**
@@ -115,10 +116,10 @@ export class Connection implements SideOwner, TimeEvent, Conversation {
     this.backend.close();
   }
 
-  /** Closes a connection that is at rest, the client first; returns whether it was. */
+  /** Closes a connection that is at rest, the client first; returns whether it was. What the client sends in that moment gets no answer. */
   closeAtRest(): boolean {
     if (!this.atRest || !this.client.shutDownIfRead()) return false;
-    this.close("at rest");
+    this.close(this.client.hasUnread ? "at rest, while its client sent" : "at rest");
     return true;
   }
 

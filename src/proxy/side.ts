@@ -82,7 +82,12 @@ export class Side implements Source, Sink, Dialing<Side> {
    * kernel has taken lies in the peer's buffer and counts as acknowledged (`unsentBytes`): no close takes it away from there.
    */
   get atRest(): boolean {
-    return this.#unsent === 0 && (this.peer === null || this.owner.kernel.readableBytes(this.peer.fd) === 0);
+    return this.#unsent === 0 && !this.hasUnread;
+  }
+
+  /** Whether the peer has sent something that is unread. */
+  get hasUnread(): boolean {
+    return this.peer !== null && this.owner.kernel.readableBytes(this.peer.fd) > 0;
   }
 
   /**
@@ -184,9 +189,12 @@ export class Side implements Source, Sink, Dialing<Side> {
     else this.#end();
   }
 
-  /** Sends the peer FIN, to be closed right afterwards, unless something that it has sent is unread; returns whether it did. */
+  /**
+   * Sends the peer FIN, to be closed right afterwards, unless something that it has sent is unread; returns whether it has FIN now. One
+   * that has it already is not sent another: that would be an error on macOS.
+   */
   shutDownIfRead(): boolean {
-    return this.peer === null || this.owner.kernel.shutDownIfRead(this.peer.fd);
+    return this.peer === null || this.outbound.shut || this.owner.kernel.shutDownIfRead(this.peer.fd);
   }
 
   /** Closes the socket once it is not needed for anything. A client that may still be sending is read empty for a while before. */

@@ -144,3 +144,29 @@ test("a program's byte between the looks is not lost either", () => {
   expect(it.closeAll()).toBe(false);
   expect([one.clientPeer.calls, one.backendPeer.calls]).toEqual([[], []]);
 });
+
+test("a client that has its FIN already, since the program has ended its answer, is closed too", () => {
+  const { it, open } = watch();
+  const one = open();
+  one.clientPeer.data(10);
+  one.backendPeer.data(10);
+  one.backend.end();
+  expect(one.clientPeer.calls).toEqual(["shutdown"]);
+  expect(it.closeAll()).toBe(true);
+  expect([one.clientPeer.calls, one.backendPeer.calls]).toEqual([["shutdown", "end"], ["end"]]);
+});
+
+test("what a client sends between the last look and its FIN is told", () => {
+  const { it, open } = watch();
+  const one = open();
+  const { kernel } = one.owner;
+  const looked = jest.spyOn(kernel, "shutDownIfRead").mockImplementation(() => {
+    one.clientPeer.unread = 1;
+    return true;
+  });
+  expect(it.closeAll()).toBe(true);
+  expect([one.connection.outcome, looked.mock.calls]).toEqual([
+    "at rest, while its client sent",
+    [[one.clientPeer.fd]],
+  ]);
+});

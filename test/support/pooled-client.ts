@@ -7,13 +7,10 @@ export type Result =
   | { kind: "answered"; text: string; reused: boolean }
   /** The server had ended the connection before the request was sent, so that it was not sent. */
   | { kind: "closed" }
-  /** The server's end was there within `moment` of the request: they met on the way. */
+  /** The server's end was there when the request had been sent: they crossed on the way. */
   | { kind: "crossed" }
-  /** The request was with the server's kernel before its end came, and there was no answer. */
+  /** The request was sent before the server's end came, and there was no answer. */
   | { kind: "lost" };
-
-/** Milliseconds. Nobody can look for a request and send FIN in one, so that a request can come between the two. */
-const moment = 0.05;
 
 /**
  * An HTTP client of one connection, which it keeps and makes anew only after its end. It repeats nothing. On one machine data and
@@ -38,9 +35,7 @@ export class PooledClient implements Disposable {
     this.#over = over.resolve;
     this.#text = "";
     socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
-    const sent = performance.now();
-    let crossed = false;
-    while (!crossed && performance.now() - sent < moment) crossed = look(socket) !== "open";
+    const crossed = look(socket) !== "open";
     await over.promise;
     const [, text] = this.#text.match(/^HTTP\/1\.1 200 [\s\S]*\r\n\r\n([\s\S]*)$/) ?? [];
     if (text === undefined) {

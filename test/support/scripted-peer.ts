@@ -135,7 +135,8 @@ export class ScriptedOwner implements ConnectionOwner {
     sendRoom: () => Number.POSITIVE_INFINITY,
     setKeepAlive: (fd, idle) => void this.peers.get(fd)?.keepAlive.push(idle),
     setReceiveBuffer: (fd, bytes) => void this.peers.get(fd)?.receiveBuffers.push(bytes),
-    shutDownIfRead: (fd) => this.peers.get(fd)?.unread === 0,
+    // A second time is ENOTCONN on macOS (soshutdownlock_final in xnu's bsd/kern/uipc_socket.c).
+    shutDownIfRead: (fd) => this.peers.get(fd)?.unread === 0 && this.peers.get(fd)?.state === "open",
     unansweredFor: (fd) => this.peers.get(fd)?.unanswered ?? 0,
     setSendBuffer: (fd, bytes) => void this.peers.get(fd)?.sendBuffers.push(bytes),
     unsentBytes: (fd) => this.peers.get(fd)?.unsent ?? 0,

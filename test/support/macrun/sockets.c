@@ -136,10 +136,11 @@ int mac_getpeername(int fd, void *address, socklen_t *size) {
   return 0;
 }
 
-/* ENOTCONN of one that is not connected any more (bsd/kern/uipc_socket.c, soshutdown). */
+/* ENOTCONN of one that is not connected any more, or whose writing end is down (bsd/kern/uipc_socket.c, soshutdown, soshutdownlock_final). */
 int mac_shutdown(int fd, int how) {
   struct descriptor *d = descriptor(fd);
   if (d->type == SOCK_STREAM && (!d->connected || both_ways_down(fd))) return fail(D_ENOTCONN);
+  if (d->type == SOCK_STREAM && how != SHUT_RD && (d->shut & SHUT_WRITE)) return fail(D_ENOTCONN);
   int result = shutdown(fd, how);
   if (result != 0) return result;
   d->shut |= how == SHUT_RD ? SHUT_READ : how == SHUT_WR ? SHUT_WRITE : SHUT_READ | SHUT_WRITE;
