@@ -1,4 +1,11 @@
-import { completedFlags, flagsWithValue, listLabels, takesFiles, type Values } from "./words.ts";
+import {
+  completedFlags,
+  flagsWithOptionalValue,
+  flagsWithValue,
+  listLabels,
+  takesFiles,
+  type Values,
+} from "./words.ts";
 
 /**
  * The completion for bash 3.2 (macOS's) and newer, which needs no bash-completion; where that is there, it completes the
@@ -71,6 +78,11 @@ _launch_socket_server() {
         break
         ;;
       ${flagsWithValue.join(" | ")})
+        index=$((index + 1))
+        [ "$index" -lt "$last" ] || flag=\${words[last - 1]}
+        ;;
+      ${flagsWithOptionalValue.join(" | ")})
+        case \${words[index + 1]} in -*) continue ;; esac
         index=$((index + 1))
         [ "$index" -lt "$last" ] || flag=\${words[last - 1]}
         ;;

@@ -1,12 +1,25 @@
-import { completedFlags, flagsWithValue, listLabels, takesFiles, type Values } from "./words.ts";
+import {
+  completedFlags,
+  flagsWithOptionalValue,
+  flagsWithValue,
+  listLabels,
+  takesFiles,
+  type Values,
+} from "./words.ts";
 
 /** The completion for fish 3.1 and newer. */
 export function fishCompletion(): string {
   const flags = completedFlags.map(({ names: [name = "", letter], help, value }) => {
     const short = letter === undefined ? "" : ` -s ${letter.slice(1)}`;
-    const values = value ? ` -x${candidates(value.values)}` : "";
+    const values = value && !value.optional ? ` -x${candidates(value.values)}` : "";
     return `complete -c launch_socket_server -n __launch_socket_server_expects_flag -l ${name.slice(2)}${short}${values} -d ${quote(help)}`;
   });
+  // fish completes an optional value after = alone, so that the word after such a flag is completed as one of ours.
+  const optional = completedFlags.flatMap(({ names, value }) =>
+    value?.optional
+      ? [`complete -c launch_socket_server -n '__fish_prev_arg_in ${names.join(" ")}'${candidates(value.values)}`]
+      : [],
+  );
   return `# Completes launch_socket_server in fish. Written by scripts/completions/fish.ts: \`make fix\` writes it anew.
 
 # The program and its arguments so far, one a line; fails where the program is not there yet.
@@ -21,6 +34,9 @@ function __launch_socket_server_program
             case ${flagsWithValue.join(" ")}
                 set -e words[1]
                 set -q words[1]; and set -e words[1]
+            case ${flagsWithOptionalValue.join(" ")}
+                set -e words[1]
+                string match -q -- '-*' $words[1]; or set -e words[1]
             case '-?*'
                 set -e words[1]
             case '*'
@@ -40,6 +56,7 @@ end
 
 function __launch_socket_server_expects_program
     not __launch_socket_server_checks; and not __launch_socket_server_program >/dev/null
+    and not __fish_prev_arg_in ${flagsWithOptionalValue.join(" ")}
 end
 
 function __launch_socket_server_expects_argument
@@ -60,7 +77,7 @@ complete -c launch_socket_server -f
 complete -c launch_socket_server -n __launch_socket_server_expects_program -a '(__fish_complete_command)'
 complete -c launch_socket_server -n __launch_socket_server_expects_argument -a '(__launch_socket_server_arguments)'
 complete -c launch_socket_server -n __launch_socket_server_checks -F
-${flags.join("\n")}
+${[...flags, ...optional].join("\n")}
 `;
 }
 

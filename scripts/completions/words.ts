@@ -15,7 +15,7 @@ export interface CompletedFlag {
   /** The first sentence of its help. */
   help: string;
   /** Undefined for a switch. */
-  value?: { form: string; values: Values };
+  value?: { form: string; values: Values; optional: boolean };
   repeatable: boolean;
 }
 
@@ -26,8 +26,15 @@ export const completedFlags: CompletedFlag[] = [
   ...Object.values<Flag>(serviceFlags),
 ].map(describe);
 
-/** The names of the flags that take a value as the next word. */
-export const flagsWithValue = completedFlags.filter(({ value }) => value).flatMap(({ names }) => names);
+/** The names of the flags whose value is the next word, whatever that is. */
+export const flagsWithValue = completedFlags
+  .filter(({ value }) => value?.optional === false)
+  .flatMap(({ names }) => names);
+
+/** The names of the flags whose value may be left out: the next word is a value where it does not begin with a dash. */
+export const flagsWithOptionalValue = completedFlags
+  .filter(({ value }) => value?.optional)
+  .flatMap(({ names }) => names);
 
 /** The switch or flag after which all words are files. */
 export const takesFiles = `--${serviceFlags.checkPlist.flag}`;
@@ -49,7 +56,8 @@ function describe(flag: Flag): CompletedFlag {
     help: sentence,
     repeatable: flag.repeatable !== undefined,
   };
-  return flag.value === undefined ? described : { ...described, value: { form: flag.value, values: valuesOf(flag) } };
+  if (flag.value === undefined) return described;
+  return { ...described, value: { form: flag.value, values: valuesOf(flag), optional: flag.optional === true } };
 }
 
 function valuesOf({ flag, value, choices }: Flag): Values {

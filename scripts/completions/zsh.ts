@@ -1,4 +1,11 @@
-import { type CompletedFlag, completedFlags, listLabels, takesFiles, type Values } from "./words.ts";
+import {
+  type CompletedFlag,
+  completedFlags,
+  flagsWithOptionalValue,
+  listLabels,
+  takesFiles,
+  type Values,
+} from "./words.ts";
 
 /** The completion for zsh, in the form of a file that compinit finds in fpath. */
 export function zshCompletion(): string {
@@ -30,7 +37,7 @@ ${specs.join("\n")}
     program)
       if (( $+opt_args[${takesFiles}] )); then
         _files && ret=0
-      else
+      elif [[ $words[CURRENT-1] != (${flagsWithOptionalValue.join("|")}) ]]; then
         _alternative 'commands:program:_command_names -e' 'files:program:_files -g "*(-*)"' && ret=0
       fi
       ;;
@@ -51,7 +58,10 @@ function specsOf({ names, help, value, repeatable }: CompletedFlag): string[] {
   const exclusion = names.length > 1 ? `(${names.join(" ")})` : "";
   if (value === undefined) return names.map((name) => `${exclusion}${name}${explanation}`);
   const form = value.form.replace(/[:[\]\\]/g, "\\$&");
-  return names.map((name) => `${repeatable ? "*" : exclusion}${name}=${explanation}:${form}:${action(value.values)}`);
+  return names.map(
+    (name) =>
+      `${repeatable ? "*" : exclusion}${name}=${explanation}${value.optional ? "::" : ":"}${form}:${action(value.values)}`,
+  );
 }
 
 function action(values: Values): string {

@@ -9,9 +9,12 @@ function __launch_socket_server_program
             case --
                 set -e words[1]
                 break
-            case --socket-name --tcp-address --socket-path --route --proxy-protocol --connect-timeout --stop-timeout --drain-timeout --max-connections --tcp-keepalive --idle-timeout --exit-idle-time --listen --log-level --print-plist --check-plist --install --uninstall --stop --start --restart --status --reload --port --address --listen-path --listen-mode --user --group --log --env
+            case --socket-name --tcp-address --socket-path --route --proxy-protocol --connect-timeout --stop-timeout --drain-timeout --max-connections --tcp-keepalive --idle-timeout --exit-idle-time --listen --log-level --print-plist --check-plist --install --uninstall --stop --start --restart --reload --port --address --listen-path --listen-mode --user --group --log --env
                 set -e words[1]
                 set -q words[1]; and set -e words[1]
+            case --status
+                set -e words[1]
+                string match -q -- '-*' $words[1]; or set -e words[1]
             case '-?*'
                 set -e words[1]
             case '*'
@@ -31,6 +34,7 @@ end
 
 function __launch_socket_server_expects_program
     not __launch_socket_server_checks; and not __launch_socket_server_program >/dev/null
+    and not __fish_prev_arg_in --status
 end
 
 function __launch_socket_server_expects_argument
@@ -77,7 +81,7 @@ complete -c launch_socket_server -n __launch_socket_server_expects_flag -l stop 
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l start -x -a '(__launch_socket_server_labels)' -d 'Enable and load it again, and wait until it runs'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l restart -x -a '(__launch_socket_server_labels)' -d 'End its process in order and start it again; new clients wait meanwhile, and none is lost'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l idle -d 'For --stop: end only the process of a service that starts on demand'
-complete -c launch_socket_server -n __launch_socket_server_expects_flag -l status -x -a '(__launch_socket_server_labels)' -d 'Show what runs, or all of one: addresses, program, connections, what it waits for'
+complete -c launch_socket_server -n __launch_socket_server_expects_flag -l status -d 'Show what runs, or all of one: addresses, program, connections, what it waits for'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l watch -d 'For --status: again each second'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l reload -x -a '(__launch_socket_server_labels)' -d 'Replace the program of a running daemon without a gap: another copy is started from the file as it is now, new connections go to it once it serves, and the old one ends when its own are over, after --drain-timeout at most'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l port -x -d 'For --print-plist and --install: the port to serve'
@@ -95,3 +99,4 @@ complete -c launch_socket_server -n __launch_socket_server_expects_flag -l repla
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l dry-run -d 'For --install and --uninstall: show what would be done, on any system'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l json -d 'For --check-plist and --status: for programs to read; an array for several files or services'
 complete -c launch_socket_server -n __launch_socket_server_expects_flag -l portable -d 'For --check-plist: leave out what is so on this machine alone (users, groups, files, addresses), as is done wherever there is no launchd'
+complete -c launch_socket_server -n '__fish_prev_arg_in --status' -a '(__launch_socket_server_labels)'
