@@ -50,7 +50,7 @@ export const examples: readonly (readonly [command: string, purpose: string])[] 
     "sudo launch_socket_server --install com.example.hello node server.mjs",
     "Have launchd run it on 127.0.0.1:80, as the user who calls sudo.",
   ],
-  ["launch_socket_server --check-plist com.example.hello.plist", "Find out what is wrong with a property list."],
+  ["launch_socket_server --status com.example.hello", "See what runs, and why it does not."],
 ];
 
 /** The text of `--help`, readable at 80 columns: how a server is run, then one group for each table of flags. */

@@ -211,7 +211,7 @@ describe("help", () => {
       expect(await help()).toContain(`\n  ${command}\n`);
       const words = command.split(" ");
       expect(words.splice(0, words.indexOf("launch_socket_server") + 1).slice(0, -1)).toBeOneOf([[], ["sudo"]]);
-      expect(["run", "install", "check-plist"]).toContain(parseCommandLine(words, {}).kind);
+      expect(["run", "install", "status"]).toContain(parseCommandLine(words, {}).kind);
     }
   });
 });
