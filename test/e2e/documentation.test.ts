@@ -1,6 +1,6 @@
 /**
  * Every command of README, docs and the man page, as it stands there, on a machine of stand-ins for launchd and launchctl
- * where `sam` is called nobody. What a block of `text` after a command shows is what the command has to print.
+ * where `sam` is a user of the test's own. What a block of `text` after a command shows is what the command has to print.
  */
 import { describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, existsSync, symlinkSync } from "node:fs";
@@ -8,9 +8,10 @@ import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { compile } from "../support/compile.ts";
 import { type Block, blocksOf, commandsOf, manPage, pages } from "../support/documentation.ts";
-import { agentUser, asUser, InstallFixture, isRoot } from "../support/install-fixture.ts";
+import { InstallFixture, isRoot } from "../support/install-fixture.ts";
 import { peer } from "../support/peers.ts";
 import { untilFree } from "../support/ports.ts";
+import { temporaryUser } from "../support/users.ts";
 
 /** Commands that cannot be run here, by how they begin, and why. */
 const notRun: [string, string][] = [
@@ -45,7 +46,7 @@ function isRun(command: string): boolean {
 
 /** Ids of processes and users are the machine's, and the width of columns follows them. */
 function withoutIds(text: string): string {
-  return text.replace(/(?<![:.\w])\d{3,}\b/g, "ID").replace(/ +/g, " ");
+  return text.replace(/(?<![:.\w])\d{3,}(?![.\w])/g, "ID").replace(/ +/g, " ");
 }
 
 /** A server in the foreground ends when somebody ends it: here once it has answered. */
@@ -98,6 +99,8 @@ describe.skipIf(!isRoot || node === null)("the commands (for root: port 80; node
     async (page) => {
       fixture.start({ settle: 0 });
       const { folder, stage, launchctl } = fixture;
+      await using sam = await temporaryUser("/bin/bash");
+      const asSam = ["setpriv", `--reuid=${sam.uid}`, `--regid=${sam.uid}`, "--clear-groups"];
       const hello = join(folder, "hello");
       const programs = join(folder, "homebrew/bin");
       await mkdir(hello);
@@ -110,7 +113,7 @@ describe.skipIf(!isRoot || node === null)("the commands (for root: port 80; node
         chmodSync(join(programs, name), 0o755);
       };
       const sudo = compile("mac-tools/sudo", [], join(programs, "sudo"));
-      chownSync(sudo, 0, agentUser);
+      chownSync(sudo, 0, sam.uid);
       chmodSync(sudo, 0o4750);
       // In place of a server that holds a model: it answers on its port.
       await script("llama-server", `exec ${(await stage.script("plain-server.ts")).join(" ")} "$@"`);
@@ -126,7 +129,7 @@ describe.skipIf(!isRoot || node === null)("the commands (for root: port 80; node
       const adapt = (text: string) =>
         here.reduce((text, [there, place]) => text.replaceAll(new RegExp(`(?<![\\w~])${there}`, "g"), place), text);
       const restore = (text: string) =>
-        here.reduce((text, [there, place]) => text.replaceAll(place, there), text).replaceAll("nobody", "sam");
+        here.reduce((text, [there, place]) => text.replaceAll(place, there), text).replaceAll(sam.name, "sam");
 
       const blocks = blocksOf(page);
       const parts: string[] = [`cd ${hello}`, server, before[page] ?? ""];
@@ -139,7 +142,7 @@ describe.skipIf(!isRoot || node === null)("the commands (for root: port 80; node
           if (next?.language === "text") shown.push([index, next]);
         } else if (block.language === "xml" && block.text.startsWith("<?xml")) {
           const label = block.text.match(/<key>Label<\/key>\s*<string>(.*?)<\/string>/)?.[1];
-          await Bun.write(join(folder, "the.plist"), adapt(block.text).replace(">sam<", ">nobody<"));
+          await Bun.write(join(folder, "the.plist"), adapt(block.text).replace(">sam<", `>${sam.name}<`));
           const place = `${fixture.daemons}/${label}.plist`;
           parts.push(`sudo mkdir -p ${fixture.daemons}; sudo cp ${folder}/the.plist ${place}`);
         }
@@ -147,11 +150,11 @@ describe.skipIf(!isRoot || node === null)("the commands (for root: port 80; node
 
       for (const port of [80, 3000, 8080]) await untilFree(port);
       await using _server = Bun.serve({ hostname: "127.0.0.1", port: 3000, fetch: () => new Response("from 3000\n") });
-      await Bun.$`chown -R ${agentUser} ${hello} ${join(folder, "home")} ${join(folder, "out")}`;
-      const child = Bun.spawn([...asUser, "bash", "-euo", "pipefail", "-c", parts.join("\n")], {
+      await Bun.$`chown -R ${sam.uid} ${hello} ${join(folder, "home")} ${join(folder, "out")}`;
+      const child = Bun.spawn([...asSam, "bash", "-euo", "pipefail", "-c", parts.join("\n")], {
         env: {
           ...{ PATH: `${programs}:${stage.folder}:${launchctl.bin}:/usr/bin:/bin`, HOME: join(folder, "home") },
-          ...{ USER: "nobody", TEST_INSTALL_ROOT: folder, MACRUN_ROOT: folder },
+          ...{ USER: sam.name, TEST_INSTALL_ROOT: folder, MACRUN_ROOT: folder },
         },
         stdout: "pipe",
         stderr: "pipe",

@@ -25,6 +25,8 @@ export async function temporaryUser(shell: string): Promise<TemporaryUser> {
     async [Symbol.asyncDispose]() {
       await Bun.$`userdel ${name}`.quiet().nothrow();
       await rm(home, { recursive: true, force: true });
+      // Where this user's daemons answer (src/control/folder.ts).
+      await rm(`/tmp/launch_socket_server-${uid}`, { recursive: true, force: true });
     },
   };
 }
