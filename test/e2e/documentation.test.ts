@@ -31,6 +31,8 @@ const elsewhere: [string, string][] = [
 ];
 /** What has to be there before a page, which goes on from another. */
 const before: Record<string, string> = {
+  "docs/services.md": "sudo launch_socket_server --install com.example.hello node server.mjs",
+  "docs/status.md": "sudo launch_socket_server --install com.example.hello node server.mjs",
   "docs/upgrading.md": "sudo launch_socket_server --install com.example.hello node server.mjs",
 };
 
