@@ -1,10 +1,11 @@
-/** Out of local ports: clients wait until one is free. In a network namespace of its own, which has only a few (needs root and iproute2). */
+/** Out of local ports, in a network namespace that has only a few (needs root and iproute2), and out of descriptors. */
 import { expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
 import { type Client, order } from "../support/client.ts";
 import { Command } from "../support/command.ts";
-import { backendCommand } from "../support/faulty-backend.ts";
+import { backendCommand, FaultyBackend } from "../support/faulty-backend.ts";
 import { FewPorts } from "../support/few-ports.ts";
-import { start } from "../support/program-under-test.ts";
+import { programUnderTest, serve, start } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -37,4 +38,36 @@ test.skipIf(!FewPorts.possible)(
     expect(daemon.stderr).not.toContain("error connecting");
   },
   60_000,
+);
+
+// A Mac's limit is macrun's affair here.
+test.skipIf(programUnderTest.platform === "macos" || Bun.which("prlimit") === null).each(["unix", "tcp"] as const)(
+  "with one descriptor left before a %s program, clients wait for more, nobody is refused, and one warning says so",
+  async (kind) => {
+    using target = freeTarget(kind);
+    using backend = new FaultyBackend(target.address);
+    await using daemon = await serve({ options: target.options });
+    using first = await order(daemon.address, { answer: 10, last: "hold" });
+    await first.got(10);
+    const used = new Set(readdirSync(`/proc/${daemon.pid}/fd`).map(Number));
+    let next = 0;
+    while (used.has(next)) next++;
+    const setLimit = (soft: number) => Bun.spawnSync(["prlimit", `--pid=${daemon.pid}`, `--nofile=${soft}:`]).success;
+    expect(setLimit(next + 1)).toBe(true);
+    const clients: Client[] = [];
+    for (let index = 0; index < 5; index++) clients.push(await order(daemon.address, { answer: 10, last: "hold" }));
+    // What accepting takes is a client's meanwhile, so that one of them may be served.
+    await daemon.logged(/this process has no descriptor left \(EMFILE\)/);
+    expect(await daemon.load(2_000)).toBeLessThan(0.05);
+    expect(backend.made).toBeLessThanOrEqual(2);
+    expect(clients.every(({ state }) => state === "open")).toBe(true);
+    expect(setLimit(1_024)).toBe(true);
+    for (const client of clients) {
+      await client.got(10);
+      client.close();
+    }
+    await daemon.logged(/accept.* after \d+\.\d s/);
+    expect(daemon.stderr.match(/no descriptor left/g)).toHaveLength(1);
+    expect(daemon.stderr).not.toContain("error connecting");
+  },
 );
