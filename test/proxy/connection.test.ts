@@ -54,6 +54,13 @@ test("a client whose backend cannot be reached is closed", () => {
   expect([clientPeer.calls, owner.ended, connection.outcome]).toEqual([["end"], [connection], "not connected"]);
 });
 
+test("a client that no server is found for, and whose bytes were taken, is reset", () => {
+  const { owner, connection, clientPeer } = connectionOf({}, { connected: false });
+  clientPeer.data(10);
+  connection.connectFailed();
+  expect([clientPeer.calls, owner.ended, connection.outcome]).toEqual([["terminate"], [connection], "not connected"]);
+});
+
 test("the first cause of an end is the one that is told", () => {
   const { connection, connect, clientPeer } = accepted();
   clientPeer.unsent = 10;
