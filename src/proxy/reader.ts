@@ -182,5 +182,5 @@ export class Reader {
 function longest(kind: "tcp" | "unix", room: number): number {
   return kind === "unix"
     ? Math.min(buffer.length, Math.max(leastLength, room))
-    : Math.min(tcpLength, Math.max(leastLength, Math.floor(room / 4)));
+    : Math.min(tcpLength, Math.max(leastLength, Math.floor(room / 2)));
 }
