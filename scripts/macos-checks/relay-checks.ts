@@ -2,7 +2,7 @@
  * What a connection through the program has to survive on a Mac, where Bun's event loop stands on kqueue. Each entry
  * names what Bun is known or suspected to do there; the issue numbers are oven-sh/bun's.
  */
-import { SocketError } from "./blocking-socket.ts";
+import { type BlockingSocket, SocketError } from "./blocking-socket.ts";
 import { digest, pattern } from "./payload.ts";
 import { run, type Service, type ServiceOptions, until } from "./service.ts";
 
@@ -88,18 +88,14 @@ export const RELAY_CHECKS: readonly RelayCheck[] = [
 
   // #39610: a paused socket deaf to resets.
   ...both("client resets while the relay is paused: the server learns it", async (service) => {
-    const client = service.connect();
-    client.send("hold 1500\n");
-    fill(client);
+    const client = fill(service, "hold 1500\n");
     client.reset();
     await until("the server has seen the end", 10_000, () => ["end", "reset"].includes(service.ask("last")));
   }),
 
   // #39949: a paused socket woken by every segment.
   ...both("no busy loop while the relay is paused", async (service) => {
-    const client = service.connect();
-    client.send("hold 4000\n");
-    fill(client);
+    const client = fill(service, "hold 4000\n");
     await expectIdle(service);
     client.reset();
   }),
@@ -159,13 +155,19 @@ async function untilLast(service: Service, expected: string): Promise<void> {
   });
 }
 
-/** Sends until nobody takes more: then everything on the way to the server is full, and the relay paused. */
-function fill(client: ReturnType<Service["connect"]>): void {
+/**
+ * A client that sends the command, and then until nobody takes more: everything on the way to the server is full, and the relay paused.
+ * The server has been reached before: a client that leaves while the relay still waits for the server is not told of there.
+ */
+function fill(service: Service, command: string): BlockingSocket {
+  service.ask("who");
+  const client = service.connect();
+  client.send(command);
   client.setTimeout(300);
   try {
     for (let sent = 0; sent < 64_000_000; ) sent += client.sendSome(pattern(65_536));
   } catch (error) {
-    if (error instanceof SocketError && error.failure === "timeout") return;
+    if (error instanceof SocketError && error.failure === "timeout") return client;
     throw error;
   }
   throw new Error("the relay took 64 MB for a server that reads nothing");
