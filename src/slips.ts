@@ -1,19 +1,14 @@
 import { switches } from "./cli.ts";
+import { verbs } from "./service/command.ts";
 import { type ServiceFlags, serviceFlags } from "./service/flags.ts";
 import { settingFlags, splitCommandLine, strayFlag } from "./settings/command-line.ts";
 import { settingVariables } from "./settings/options.ts";
 import { nearest } from "./settings/suggest.ts";
 
-/** First words that people take for commands of ours, where those are flags, and what does what they mean. */
-const commands: Record<string, string> = {
-  install: "--install",
-  uninstall: "--uninstall",
-  help: "--help",
-  version: "--version",
-  "print-plist": "--print-plist",
-  "check-plist": "--check-plist",
-  status: "--status",
-};
+/** First words that people take for commands of ours, where those are flags. */
+const commands: string[] = [...Object.values(switches), ...verbs.map((verb) => serviceFlags[verb])].map(
+  ({ flag }) => flag,
+);
 
 /**
  * What a command line that has failed (argv[0] left out) may have been meant to be: sentences to follow the error. Nothing is ever done
@@ -30,8 +25,7 @@ export function slipsIn(args: string[]): string[] {
   const { flags, rest } = split;
   const [program, ...words] = rest;
   if (program === undefined || flags.checkPlist) return [];
-  const command = Object.hasOwn(commands, program) ? commands[program] : undefined;
-  if (command !== undefined) return [`${program} is taken for the program; did you mean ${command}?`];
+  if (commands.includes(program)) return [`${program} is taken for the program; did you mean --${program}?`];
   const isService = Object.keys(serviceFlags).some((name) => name in flags);
   const stray = strayFlag(words, { ...settingFlags, ...(isService ? serviceFlags : {}) });
   return stray === undefined ? [] : [`${stray} stands after the program; put it before ${program}`];

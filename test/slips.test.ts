@@ -14,6 +14,7 @@ describe("slipsIn", () => {
     [["install", "com.example.web"], ["install is taken for the program; did you mean --install?"]],
     [["help"], ["help is taken for the program; did you mean --help?"]],
     [["status"], ["status is taken for the program; did you mean --status?"]],
+    [["restart", "com.example.web"], ["restart is taken for the program; did you mean --restart?"]],
     [["/usr/bin/install"], []],
     [["constructor"], []],
     [["--no-such-option", "install"], []],

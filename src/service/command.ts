@@ -17,7 +17,7 @@ export type ServiceCommand =
   | ReloadCommand;
 
 /** The flags that make a command; the others say how. */
-const verbs = [
+export const verbs = [
   "printPlist",
   "checkPlist",
   "install",
