@@ -7,7 +7,7 @@ import { count, plural, report } from "./check/report.ts";
 import type { ServiceCommand } from "./command.ts";
 import { differences, lostKeys } from "./install/difference.ts";
 import { type Installable, install, installationSteps } from "./install/install.ts";
-import { logSize, tellSights } from "./install/sights.ts";
+import { tellSights } from "./install/sights.ts";
 import { jobOf, ownPath } from "./job.ts";
 import { daemonLogs, domainOf, launchctlOf, machine } from "./launchd/domain.ts";
 import { lookAt, plistPath } from "./launchd/installed.ts";
@@ -44,10 +44,9 @@ export async function installService(
     return 0;
   }
   const log = own(job, "StandardErrorPath");
-  const size = logSize(log);
-  const { kept, elsewhere, sights } = await install(service, domain, launchctl, interruption());
+  const { kept, elsewhere, sights, status } = await install(service, domain, launchctl, interruption());
   print(`${label} is installed as ${plistPath(label, domain)}`);
-  tellSights(sights, log, size, print);
+  tellSights(sights, status, print);
   if (kept !== null) print(`what was there before is kept as ${kept}`);
   if (elsewhere !== null) {
     print(

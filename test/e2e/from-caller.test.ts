@@ -150,16 +150,24 @@ describe.skipIf(!isRoot || node === null)("--install by sudo (for root; node)", 
     expect(statSync(path).mode & 0o777).toBe(0o606);
   });
 
-  test("runs no program for -, and says that the server does not listen", async () => {
+  test("runs no program for -, and says that the server does not listen, whatever the log is told", async () => {
     fixture.start();
     const target = join(fixture.folder, "nobody-here.sock");
-    const words = ["--socket-path", target, ...fixture.service("-")];
+    const words = ["--socket-path", target, "--log-level", "error", ...fixture.service("-")];
     const { status, stdout } = await fixture.run(["--install", label, ...words], [], bySudo());
     expect(status).toBe(0);
     expect(stdout).toContain(
-      `${fixture.address}: a client is connected and waits: the program does not listen yet; the log says where`,
+      `${fixture.address}: a client is connected and waits for the program, which does not listen at ${target} yet`,
     );
     expect(readPlist(await Bun.file(fixture.daemon).bytes()).WorkingDirectory).toBeUndefined();
+  });
+
+  test("says no more than it knows of a program that has the socket itself", async () => {
+    fixture.start();
+    const accept = "open(S, '<&=3') or die; while (accept(C, S)) { sleep 60 }";
+    const words = ["--pass-sockets", ...fixture.service("/usr/bin/perl", "-e", accept)];
+    const { stdout } = await fixture.run(["--install", label, ...words], [], bySudo());
+    expect(stdout).toContain(`${fixture.address}: a client is connected; whether the program has accepted it`);
   });
 
   test("says when the program answers or closes by itself", async () => {

@@ -1,5 +1,6 @@
 import { existsSync, rmSync } from "node:fs";
 import { formatAddress } from "../../address.ts";
+import type { Status } from "../../control/protocol.ts";
 import { UserError } from "../../errors.ts";
 import type { Settings } from "../../settings/options.ts";
 import { own } from "../check/inspection.ts";
@@ -37,6 +38,8 @@ export interface Installation {
   elsewhere: string | null;
   /** What clients saw of it then. */
   sights: Sight[];
+  /** What the daemon said of itself then; null where it could not be asked. */
+  status: Status | null;
 }
 
 /**
@@ -83,7 +86,7 @@ export async function install(
   if (service.log !== null) makeLog(service.log.path, service.log.account);
   const staged = stageFile(path, bytes, domain.kind === "daemon" ? { uid: 0, gid: 0 } : null);
   let kept: KeptFile | null = null;
-  let sights: Sight[] = [];
+  let seen: Pick<Installation, "sights" | "status">;
   try {
     if (loaded !== null) await stopService(launchctl, label, stopPatience(loaded, file?.job ?? null), signal);
     // That may have taken a while.
@@ -91,7 +94,7 @@ export async function install(
     else if (!isUnchanged(path, undefined)) throw new UserError(`${path} has come meanwhile`);
     staged.commit();
     await startService(launchctl, label, path, signal);
-    sights = await waitUntilUp(launchctl, label, contactsOf(job, settings), signal);
+    seen = await waitUntilUp(launchctl, label, contactsOf(job, settings), signal);
   } catch (error) {
     const after = await putBack(before, kept, staged, launchctl, stopPatience(null, job));
     if (!(error instanceof UserError)) throw error;
@@ -101,9 +104,9 @@ export async function install(
     staged.discard();
   }
   const elsewhere = theirs !== null && loaded?.path !== undefined && loaded.path !== path ? loaded.path : null;
-  if (theirs !== null) return { kept: kept?.name ?? null, elsewhere, sights };
+  if (theirs !== null) return { kept: kept?.name ?? null, elsewhere, ...seen };
   kept?.discard();
-  return { kept: null, elsewhere: null, sights };
+  return { kept: null, elsewhere: null, ...seen };
 }
 
 /** Returns what is somebody else's and may be replaced; null for what is ours. Throws a UserError. */

@@ -1,52 +1,33 @@
-import { readFileSync, statSync } from "node:fs";
 import { formatAddress } from "../../address.ts";
-import type { PlistValue } from "../plist/value.ts";
+import type { Status } from "../../control/protocol.ts";
 import type { Sight } from "./probe.ts";
 
-/** How long the log is before the service writes to it; 0 where there is none. */
-export function logSize(log: PlistValue | undefined): number {
-  try {
-    return typeof log === "string" ? statSync(log).size : 0;
-  } catch {
-    return 0;
-  }
+/** What a daemon says of itself that is of use here; null where it could not be asked. */
+type Account = Pick<Status, "addresses" | "waitingFor"> | null;
+
+/** Says what the clients saw, a line for each address; of those that only hold a connection the daemon knows more, where it was asked. */
+export function tellSights(sights: Sight[], status: Account, print: (text: string) => void): void {
+  for (const sight of sights) print(`${formatAddress(sight.contact)}: ${describe(sight, status)}`);
 }
 
-/** Says what the clients saw, a line for each address. What an open connection does not tell, the log since `size` may. */
-export function tellSights(
-  sights: Sight[],
-  log: PlistValue | undefined,
-  size: number,
-  print: (text: string) => void,
-): void {
-  const waiting = isWaiting(log, size);
-  for (const { contact, state } of sights) print(`${formatAddress(contact)}: ${describe(state, waiting)}`);
-}
-
-function describe(state: Sight["state"], waiting: boolean): string {
+function describe({ contact, state }: Sight, status: Account): string {
   switch (state) {
     case "answered":
       return "a client was answered by the program";
     case "closed":
       return "a client was connected, and then closed by the program; the log may say why";
     case "open":
-      return waiting
-        ? "a client is connected and waits: the program does not listen yet; the log says where it is expected"
-        : "a client is connected to the program";
+      if (status === null) return "a client is connected; whether the program has accepted it, only the program knows";
+      if (status.waitingFor === null) return "a client is connected to the program";
+      return waits(contact, status.addresses, status.waitingFor)
+        ? `a client is connected and waits for ${status.waitingFor}`
+        : "a client is connected";
   }
 }
 
-/** Whether the last that the log says of the program is that clients wait for it (proxy/outage.ts). */
-function isWaiting(log: PlistValue | undefined, size: number): boolean {
-  if (typeof log !== "string") return false;
-  try {
-    const lines = readFileSync(log).subarray(size).toString().split("\n");
-    const last = lines.findLast((line) =>
-      /: the program .*(; clients wait for it$|accepts connections at )/.test(line),
-    );
-    return last?.endsWith("; clients wait for it") ?? false;
-  } catch {
-    // Who installs may not read it.
-    return false;
-  }
+/** Whether what the daemon's clients wait for is where this address leads. */
+function waits(contact: Sight["contact"], addresses: Status["addresses"], waitingFor: string): boolean {
+  const targets = new Set(addresses.map(({ target }) => target));
+  const own = addresses.find(({ listen }) => listen === formatAddress(contact))?.target;
+  return targets.size === 1 || (own !== undefined && waitingFor.includes(own));
 }

@@ -1,4 +1,6 @@
 import { formatAddress } from "../../address.ts";
+import { askStatus, NoAnswer } from "../../control/client.ts";
+import type { Status } from "../../control/protocol.ts";
 import { UserError } from "../../errors.ts";
 import type { Contact } from "../launchd/contacts.ts";
 import type { Launchctl } from "../launchd/launchctl.ts";
@@ -7,23 +9,21 @@ import { Probes, type Sight } from "./probe.ts";
 
 /** A guess: longer than most servers take to start, and than the throttle of 10 s. */
 const upPatience = 15_000;
-/**
- * A server that runs for so long after its first connection is up: a guess, and longer than the time after which the log says that the
- * program does not listen yet (a second, proxy/outage.ts).
- */
+/** A server that runs for so long after its first connection is up: a guess. */
 const steadyTime = 2_000;
 
 /**
  * Waits until the service runs, and goes on running while a client is connected to each of its addresses; one without any is up as
- * soon as launchd has it. Returns what the clients saw. Throws a UserError that says how it ended.
+ * soon as launchd has it. Returns what the clients saw, and what the daemon says of itself meanwhile. Throws a UserError that says how it
+ * ended.
  */
 export async function waitUntilUp(
   launchctl: Launchctl,
   label: string,
   contacts: Contact[],
   signal?: AbortSignal,
-): Promise<Sight[]> {
-  if (contacts.length === 0) return [];
+): Promise<{ sights: Sight[]; status: Status | null }> {
+  if (contacts.length === 0) return { sights: [], status: null };
   using probes = new Probes(contacts);
   let pid: number | null = null;
   let since = 0;
@@ -39,9 +39,19 @@ export async function waitUntilUp(
     },
     signal,
   );
-  if (up) return probes.sights;
+  if (up) return { sights: probes.sights, status: pid === null ? null : await statusOf(pid) };
   const { refused } = probes;
   throw new UserError(
     refused === undefined ? "it does not keep running" : `nothing listens at ${formatAddress(refused)}`,
   );
+}
+
+/** Null where the daemon cannot be asked: with --pass-sockets it has become the program. */
+async function statusOf(pid: number): Promise<Status | null> {
+  try {
+    return await askStatus(pid);
+  } catch (error) {
+    if (error instanceof NoAnswer) return null;
+    throw error;
+  }
 }
