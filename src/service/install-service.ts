@@ -8,7 +8,7 @@ import type { ServiceCommand } from "./command.ts";
 import { differences, lostKeys } from "./install/difference.ts";
 import { type Installable, install, installationSteps } from "./install/install.ts";
 import { tellSights } from "./install/sights.ts";
-import { jobOf, ownPath } from "./job.ts";
+import { plistOf } from "./job.ts";
 import { daemonLogs, domainOf, launchctlOf, machine } from "./launchd/domain.ts";
 import { lookAt, plistPath } from "./launchd/installed.ts";
 import { foreign } from "./launchd/ownership.ts";
@@ -28,7 +28,10 @@ export async function installService(
     "file" in source ? null : takeFromCaller(source.service, caller, domain.kind, { machine, logs: daemonLogs });
   for (const line of prepared?.taken ?? []) print(line);
   for (const note of prepared?.notes ?? []) tell(`note: ${note}`);
-  const { bytes, path } = prepared === null ? readSource(subject) : bytesOf(prepared, caller);
+  const { bytes, path } =
+    prepared === null
+      ? readSource(subject)
+      : { bytes: new TextEncoder().encode(plistOf(prepared.service, caller)), path: `${subject}.plist` };
   const file = { path, bytes, stats: null, kind: domain.kind, makesLog: prepared?.makesLog?.path };
   const examination = await checkPlist(file, machine, !caller.jobsRunHere);
   const { findings } = examination;
@@ -55,11 +58,6 @@ export async function installService(
   }
   print(typeof log === "string" ? `its log is ${log}` : "it has no log; --log names one");
   return 0;
-}
-
-function bytesOf({ service }: Prepared, { argv0, environment, folder }: Caller): { bytes: Uint8Array; path: string } {
-  const text = writePlist(jobOf(service, { folder, self: ownPath(argv0, environment.PATH, folder) }));
-  return { bytes: new TextEncoder().encode(text), path: `${service.label}.plist` };
 }
 
 /** Both the checks and the installation use these bytes: the file is not looked at again. */

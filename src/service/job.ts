@@ -2,9 +2,11 @@ import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { ProgramCommand } from "../settings/command-line.ts";
 import { isExecutableFile, searchPath } from "../system/path-search.ts";
+import type { Caller } from "./caller/caller.ts";
 import type { ServiceDescription } from "./description.ts";
 import { neededExitTimeout } from "./exit-timeout.ts";
 import type { Dictionary } from "./plist/value.ts";
+import { writePlist } from "./plist/write.ts";
 
 /** Where relative paths are taken from, and where this program lies. */
 export interface Origin {
@@ -37,6 +39,14 @@ export function jobOf(service: ServiceDescription, { folder, self }: Origin): Di
     ExitTimeOut: neededExitTimeout(service.settings),
     ...(log === undefined ? {} : { StandardOutPath: log, StandardErrorPath: log }),
   };
+}
+
+/** The property list of a service as text; what is relative in it is below the caller's folder. */
+export function plistOf(
+  service: ServiceDescription,
+  { argv0, environment, folder }: Pick<Caller, "argv0" | "environment" | "folder">,
+): string {
+  return writePlist(jobOf(service, { folder, self: ownPath(argv0, environment.PATH, folder) }));
 }
 
 /**

@@ -5,9 +5,8 @@ import { checkPlist } from "./check/check.ts";
 import { count, findingLines, plural } from "./check/report.ts";
 import type { ServiceDescription } from "./description.ts";
 import { logCommand } from "./install/log-file.ts";
-import { jobOf, ownPath } from "./job.ts";
+import { plistOf } from "./job.ts";
 import { daemonLogs, machine } from "./launchd/domain.ts";
-import { writePlist } from "./plist/write.ts";
 
 /** Prints a service's property list, unless the checks find errors; what was taken from the caller and what may surprise is told. */
 export async function printPlist(service: ServiceDescription, caller: Caller, output: Output): Promise<number> {
@@ -16,8 +15,7 @@ export async function printPlist(service: ServiceDescription, caller: Caller, ou
     service.user !== undefined || sudoUser(caller) !== undefined || (caller.uid === 0 && caller.jobsRunHere);
   const kind = isDaemon ? "daemon" : "agent";
   const prepared = takeFromCaller(service, caller, kind, { machine, logs: daemonLogs });
-  const { argv0, environment, folder } = caller;
-  const text = writePlist(jobOf(prepared.service, { folder, self: ownPath(argv0, environment.PATH, folder) }));
+  const text = plistOf(prepared.service, caller);
   const { findings } = await checkPlist(
     {
       path: `${service.label}.plist`,
