@@ -1,4 +1,4 @@
-import type { ProgramStatus, Status } from "../../control/protocol.ts";
+import type { ProgramStatus, ReloadStatus, Status } from "../../control/protocol.ts";
 import { onOneLine } from "../../errors.ts";
 import { plural } from "../check/report.ts";
 import type { LogTail } from "../diagnosis/log-tail.ts";
@@ -24,9 +24,9 @@ export function details(entry: Entry, installed: string, now = Date.now()): stri
 }
 
 function accountOf(status: Status, installed: string, now: number): string[] {
-  const { version, pid, addresses, programs, connections, bytes: moved, waitingFor, lastFailure } = status;
+  const { version, pid, addresses, programs, connections, bytes: moved, waitingFor, lastFailure, reload } = status;
   const { now: open, waiting, capacity, atCapacity, total } = connections;
-  const older = version === installed ? "" : `; installed is ${installed}: restart it to run that`;
+  const older = version === installed ? "" : ` (installed is ${installed})`;
   const full = atCapacity ? "; new ones wait in the kernel's queue" : "";
   return [
     ...rows("daemon", `process ${pid}, version ${version}${older}`),
@@ -35,6 +35,7 @@ function accountOf(status: Status, installed: string, now: number): string[] {
     ...rows("connections", `${open} now, of ${capacity} at most${full}; ${total} in all`),
     ...rows("waiting", waiting === 0 ? null : `${waiting}, for ${waitingFor ?? "the program"}`),
     ...rows("data", `${bytes(moved.up)} from clients, ${bytes(moved.down)} to them`),
+    ...rows("last reload", reload && `${localTime(reload.since)}: ${reloadInWords(reload)}`),
     ...rows("last failure", lastFailure && `${localTime(lastFailure.at)}: ${lastFailure.reason}`),
   ];
 }
@@ -57,6 +58,21 @@ function logLines(tail: LogTail): string[] {
 function programLine({ pid, command, since: start, state, connections }: ProgramStatus, now: number): string {
   const words = state === "running" ? "" : `${state}, `;
   return `${command.join(" ")} (process ${pid}, ${words}${since(start, now)}, ${plural(connections, "connection")})`;
+}
+
+function reloadInWords({ phase, oldPid, newPid, connections, problem }: ReloadStatus): string {
+  switch (phase) {
+    case "starting":
+      return "a new copy of the program is starting";
+    case "draining":
+      return `process ${newPid} has taken over from ${oldPid}, which keeps ${plural(connections.left, "connection")}`;
+    case "stopping":
+      return `process ${newPid} has taken over, and ${oldPid} is being stopped`;
+    case "done":
+      return `process ${newPid} has taken over from ${oldPid}; ${plural(connections.cut, "connection")} cut`;
+    case "failed":
+      return `failed: ${problem}`;
+  }
 }
 
 function since(iso: string, now: number): string {

@@ -30,8 +30,7 @@ test("what clients wait for, what failed last, what is full and what is old", ()
   );
   expect(details(failing, "3.1.0", now).split("\n")).toEqual([
     `process 4711: running, since ${at("2026-01-02T03:04:05.000Z")} (2 h)`,
-    "  daemon       process 4711, version 3.0.0; installed is 3.1.0: restart it to",
-    "               run that",
+    "  daemon       process 4711, version 3.0.0 (installed is 3.1.0)",
     "  serves       127.0.0.1:80 by /tmp/web.sock",
     "  program      none",
     "  connections  100 now, of 100 at most; new ones wait in the kernel's queue; 900",
@@ -43,6 +42,22 @@ test("what clients wait for, what failed last, what is full and what is old", ()
     "  last run     ended with status 1",
     "  log          /var/log/web.log",
   ]);
+});
+
+test.each([
+  ["starting", "a new copy of the program is starting"],
+  ["draining", "process 4712 has taken over from 4700, which keeps 1 connection"],
+  ["stopping", "process 4712 has taken over, and 4700 is being stopped"],
+  ["done", "process 4712 has taken over from 4700; 2 connections cut"],
+  ["failed", "failed: the new copy has ended (exit status 1)"],
+] as const)("a reload that is %s", (phase, words) => {
+  const reload = {
+    ...{ phase, since: "2026-01-02T04:00:00.000Z", oldPid: 4700, newPid: 4712, log: [] },
+    connections: { before: 3, left: 1, cut: 2 },
+    problem: phase === "failed" ? "the new copy has ended (exit status 1)" : null,
+  };
+  const text = details(entry({}, { reload }), "3.0.0", now).replace(/\n {15}/g, " ");
+  expect(text).toContain(`  last reload  ${at("2026-01-02T04:00:00.000Z")}: ${words}`);
 });
 
 test("why there is no account", () => {
