@@ -89,6 +89,22 @@ describe.skipIf(!isRoot)("a daemon that is kept running (for root)", () => {
     expect(await fixture.greet()).toBe("hello");
   });
 
+  test("whose property list has changed is told so by --restart, which cannot read it", async () => {
+    fixture.start();
+    await daemon({ KeepAlive: true });
+    const EnvironmentVariables = { TMPDIR: fixture.folder, NEW: "yes" };
+    const ProgramArguments = [fixture.stage.program, ...greeter("new")];
+    await write(fixture.daemon, { KeepAlive: true, EnvironmentVariables, ProgramArguments });
+    expect((await said("--restart", label)).at(-1)).toBe(
+      `${fixture.daemon} has changed since launchd loaded it: --stop and --start read it, and close the port meanwhile`,
+    );
+    expect(await fixture.greet()).toBe("hello");
+    await said("--stop", label);
+    await said("--start", label);
+    expect(await fixture.greet()).toBe("new");
+    expect(await said("--restart", label)).toHaveLength(3);
+  });
+
   test("is not stopped with --idle, since launchd would start it at once", async () => {
     fixture.start();
     const { pid } = await daemon({ KeepAlive: true });

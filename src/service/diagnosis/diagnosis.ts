@@ -1,5 +1,6 @@
 import { protectedFolder } from "../../system/privacy.ts";
 import { own } from "../check/inspection.ts";
+import { hasChanged } from "../launchd/changed.ts";
 import { explainEnd } from "../launchd/last-end.ts";
 import { exitStatusOf } from "../launchd/state.ts";
 import type { Dictionary } from "../plist/value.ts";
@@ -42,6 +43,9 @@ export async function diagnose(facts: Facts, asker: Asker): Promise<Diagnosis> {
       ? [`its property list ${facts.path} is gone or cannot be read, so that it is not loaded again`]
       : []),
     ...(healthy ? [] : errorsOf(facts)),
+    ...(facts.loaded !== null && facts.job !== null && hasChanged(facts.loaded, facts.job)
+      ? ["its property list has changed since launchd loaded it; --stop and --start read it, --restart does not"]
+      : []),
     ...full,
     ...(facts.state === "keeps failing" ? explainFailure(facts) : []),
     ...(facts.state === "not loaded" && off.length === 0 ? ["launchd has not loaded it; --start does that"] : []),

@@ -6,6 +6,11 @@ export interface ServiceState {
   path: string | undefined;
   /** The program that launchd runs. */
   program: string | undefined;
+  /** Its arguments as launchctl prints them, a line each, and the variables that it prints; an argument or a value may be of several lines. */
+  arguments: string[];
+  environment: Map<string, string>;
+  /** Where its output goes. */
+  logs: { stdout: string | undefined; stderr: string | undefined };
   /** Null while it does not run. */
   pid: number | null;
   /** In launchctl's word: `running`, `not running`, `spawn scheduled`, `SIGTERMed` … */
@@ -147,11 +152,17 @@ export class Launchctl {
  */
 export function readState(text: string): ServiceState {
   const values = new Map<string, string>();
+  const words: string[] = [];
+  const environment = new Map<string, string>();
   let block: string | null = null;
   for (const line of text.split("\n")) {
     if (block !== null) {
       if (line === "\t}" || line === "\t]") block = null;
-      else if (block === "arguments" && !values.has(block)) values.set(block, line.trim());
+      else if (block === "arguments") words.push(line.replace(/^\t\t/, ""));
+      else if (block === "environment") {
+        const [, name = "", value = ""] = line.match(/^\t\t(.+?) => (.*)$/) ?? [];
+        environment.set(name, value);
+      }
       continue;
     }
     const [, key = "", value = ""] = line.match(/^\t([^\t=]+) =>? (.*)$/) ?? [];
@@ -165,7 +176,10 @@ export function readState(text: string): ServiceState {
   const exit = readExit(values);
   return {
     path: values.get("path"),
-    program: values.get("program") ?? values.get("arguments"),
+    program: values.get("program") ?? words[0]?.trim(),
+    arguments: words,
+    environment,
+    logs: { stdout: values.get("stdout path"), stderr: values.get("stderr path") },
     pid: number("pid"),
     state: values.get("state"),
     runs: number("runs"),

@@ -1,4 +1,5 @@
 import { UserError } from "../../errors.ts";
+import { hasChanged } from "../launchd/changed.ts";
 import { exitTimeout } from "../launchd/installed.ts";
 import { beginRun, endRun, waitUntilSteady } from "./run.ts";
 import { waiting } from "./stop.ts";
@@ -25,6 +26,12 @@ export async function restart(target: Target, print: (text: string) => void): Pr
     await beginRun(target);
     print(`waiting for ${label} to run`);
     print(`${label} runs again (pid ${await waitUntilSteady(target, before.runs)})`);
+    // launchd keeps what it has loaded, and lets go of it with the sockets alone.
+    if (file?.job && hasChanged(loaded, file.job)) {
+      print(
+        `${target.path} has changed since launchd loaded it: --stop and --start read it, and close the port meanwhile`,
+      );
+    }
   } catch (error) {
     if (!(error instanceof UserError) || error.message.startsWith("cannot restart")) throw error;
     refuse(`${error.message}; --status ${label} looks for the reason`);

@@ -88,15 +88,27 @@ describe("readState", () => {
         ...{ minimumRuntime: null, exitTimeout: null },
       },
     ],
-  ] as [string, string, ServiceState][])("reads %s", (_, text, state) => {
-    expect(readState(text)).toEqual(state);
+  ] as [string, string, Partial<ServiceState>][])("reads %s", (_, text, state) => {
+    expect(readState(text)).toMatchObject(state);
   });
+});
+
+test("readState reads what launchd runs, with which variables, and where its output goes", () => {
+  const log = "/Users/sam/Library/Logs/agent.log";
+  const state = readState(printed.agent);
+  expect(state.arguments).toEqual(["/bin/zsh", "/Users/sam/bin/guard.sh"]);
+  expect([...state.environment]).toEqual([
+    ["OSLogRateLimit", "64"],
+    ["XPC_SERVICE_NAME", "com.example.agent"],
+  ]);
+  expect(state.logs).toEqual({ stdout: log, stderr: log });
+  expect(readState("").logs).toEqual({ stdout: undefined, stderr: undefined });
 });
 
 describe("print", () => {
   test("reads the state out of what launchctl prints", async () => {
     await Bun.write(join(folder, "text"), printed.agent);
-    expect(await (await saying(`cat ${folder}/text`)).print("a")).toEqual({
+    expect(await (await saying(`cat ${folder}/text`)).print("a")).toMatchObject({
       path: "/Users/sam/Library/LaunchAgents/com.example.agent.plist",
       program: "/bin/zsh",
       ...{ pid: 44_028, state: "running", runs: 1771 },
