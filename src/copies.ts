@@ -18,8 +18,8 @@ export type CopySettings = Pick<
 
 /** Milliseconds between the looks at what changes by itself. */
 const look = 20;
-/** Milliseconds for which a copy has to stay after it has taken its first connection: one that ends itself then is no copy to switch to. */
-const settling = 100;
+/** Milliseconds for which the old copy stays after the switch, whether or not it has connections: many servers that cannot serve end within them. */
+const probation = 1_000;
 /** A connection on which something has moved in so many milliseconds is under way: a transfer too may pause. */
 const restTime = 1_000;
 /** So many lines of the log are told. */
@@ -170,9 +170,7 @@ export class Copies {
       return problem && `does not serve: ${problem}`;
     });
     try {
-      const problem = await Promise.race([allReady, hasEnded, this.#halted]);
-      if (problem !== null) return problem;
-      return await Promise.race([hasEnded, this.#halted, Bun.sleep(settling).then(() => null)]);
+      return await Promise.race([hasEnded, allReady, this.#halted]);
     } finally {
       giveUp.abort();
     }
@@ -183,13 +181,14 @@ export class Copies {
    * moved on each that is left shortly before that time is over.
    */
   async #drain(old: Copy, { connections }: ReloadStatus): Promise<Map<Connection, number>> {
-    const deadline = performance.now() + this.settings.drainTimeout;
+    const begun = performance.now();
+    const deadline = begun + this.settings.drainTimeout;
     const moved = new Map<Connection, number>();
     while (!this.#isHalted() && this.serving !== old && !old.program?.crashed) {
       const left = this.relay.connectionsTo(old.targets);
       connections.left = left.length;
       const now = performance.now();
-      if (left.length === 0 || now >= deadline) break;
+      if ((left.length === 0 && now >= begun + probation) || now >= deadline) break;
       if (moved.size === 0 && now >= deadline - restTime) for (const one of left) moved.set(one, one.moved);
       await Bun.sleep(look);
     }

@@ -5,6 +5,8 @@ import { type BackendAddress, connect, explainFailure, knownAddresses } from "./
 
 /** Milliseconds between tries: they grow between these two. */
 const pauses = { first: 5, longest: 100 };
+/** Milliseconds between the two connections that a server has to take. */
+const settling = 100;
 
 /** How a server is found to be ready. */
 export interface ReadinessOptions {
@@ -17,8 +19,9 @@ export interface ReadinessOptions {
 
 /**
  * Waits until the server at a Unix socket takes connections, and returns null; or why it does not, as the end of a sentence, after
- * `timeout`. Many listen some time before that: gunicorn's workers load the application afterwards. So it gets one connection that
- * ends without a byte of a client's, and is ready when it answers that or closes it.
+ * `timeout`. Many listen some time before that: gunicorn's workers load the application afterwards. So it gets a connection that ends
+ * without a byte of a client's, and is ready when it answers that or closes it, and does so again: the first time it may have closed
+ * its socket, as gunicorn does when a worker cannot load the application.
  */
 export async function untilReady(
   address: Address,
@@ -32,7 +35,9 @@ export async function untilReady(
   for (let pause = pauses.first; !signal.aborted; pause = Math.min(pause * 1.5, pauses.longest)) {
     const left = deadline - performance.now();
     try {
-      return (await answers(place, header, left, signal)) ? null : unanswered;
+      if (!(await answers(place, header, left, signal))) return unanswered;
+      await Bun.sleep(settling);
+      if (await answers(place, header, left, signal)) return null;
     } catch (error) {
       if (left <= 0) return explainFailure(reasonOf(error), address);
     }

@@ -44,7 +44,7 @@ test.each([
   expect(performance.now() - begun).toBeWithin(100, 5_000);
 });
 
-test("the one connection that it gets says by the PROXY protocol that it is no client's", async () => {
+test("the connections that it gets say by the PROXY protocol that they are no client's", async () => {
   const received: string[] = [];
   serve((socket) => {
     let text = "";
@@ -59,7 +59,7 @@ test("the one connection that it gets says by the PROXY protocol that it is no c
   expect(await wait({ proxyProtocol: "v1" })).toBeNull();
   expect(await wait({ proxyProtocol: "v2" })).toBeNull();
   expect(await wait()).toBeNull();
-  expect(received).toEqual(["PROXY UNKNOWN\r\n", "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", ""]);
+  expect(received).toEqual(["PROXY UNKNOWN\r\n", "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", ""].flatMap((text) => [text, text]));
 });
 
 test("a server that listens and takes nobody is not ready", async () => {
@@ -74,6 +74,14 @@ test("a server that listens and takes nobody is not ready", async () => {
 
 test("one that does not listen in time is told with the reason", async () => {
   expect(await wait({ timeout: 50 })).toMatch(/^there is no socket at .*socket; check that the program makes it/);
+});
+
+test("a server that closes its socket after the first connection is not ready", async () => {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.destroy();
+    server.close();
+  }).listen(place().path);
+  expect(await wait({ timeout: 400 })).toMatch(/^there is no socket at|^nothing listens at/);
 });
 
 test("waiting can be ended", async () => {

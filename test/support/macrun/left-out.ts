@@ -16,6 +16,14 @@ export const leftOut: readonly LeftOut[] = [
     why: "systemd's protocol, which the Mac program does not know; e2e/drop-in has launchd's",
   },
   {
+    file: "interop/reload.interop.ts",
+    why: "two minutes of the servers' own starts; e2e/reload has the same scene with one server",
+  },
+  {
+    file: "copies.test.ts",
+    why: "e2e/reload has its scenes with the whole program",
+  },
+  {
     file: "system/libc.test.ts",
     why: "the headers that it compiles are Linux's",
   },
