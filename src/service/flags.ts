@@ -72,7 +72,7 @@ export const serviceFlags = {
   listenMode: {
     flag: "listen-mode",
     value: "mode",
-    help: "Who may connect to the Unix sockets: their permissions in octal, such as 660. Default: launchd's own.",
+    help: "Who may connect to the Unix sockets: their permissions in octal, such as 660. Default: their owner alone, who is root in a daemon.",
   },
   user: {
     flag: "user",

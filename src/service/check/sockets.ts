@@ -1,13 +1,12 @@
-import { dirname } from "node:path";
-import { maxSocketPath, parsePort } from "../../address.ts";
+import { parsePort } from "../../address.ts";
 import { quote, UserError } from "../../errors.ts";
 import { defaultSocketNames } from "../../settings/options.ts";
 import { socketNamesOf } from "../../settings/routes.ts";
 import { byNearness, nearest } from "../../settings/suggest.ts";
 import { type Dictionary, isDictionary, type PlistValue } from "../plist/value.ts";
-import { stat } from "./access.ts";
 import { type Bound, checkLoops, checkNode, checkTwins } from "./addresses.ts";
 import { describe, type Inspection, own } from "./inspection.ts";
+import { checkMode, checkPath } from "./path-sockets.ts";
 import { checkBoolean } from "./values.ts";
 
 /** The keys of a socket's dictionary (launchd.plist(5)). */
@@ -119,6 +118,7 @@ async function checkEntry(inspection: Inspection, key: string, entry: Dictionary
   const path = inspection.text("SockPathName", entry, `${key}.SockPathName`);
   if (path !== undefined) {
     checkPath(inspection, `${key}.SockPathName`, path);
+    checkMode(inspection, key, entry);
     return [{ key, protocol, address: { kind: "unix", path } }];
   }
   // launchd makes up the path of such a socket.
@@ -155,22 +155,6 @@ function checkType(inspection: Inspection, key: string, entry: Dictionary, serve
     );
   }
   return dgram ? "dgram" : "stream";
-}
-
-function checkPath(inspection: Inspection, key: string, path: string): void {
-  const folder = dirname(path);
-  const bytes = Buffer.byteLength(path);
-  if (!path.startsWith("/")) {
-    inspection.error(key, `${quote(path)} is not an absolute path`, "write the whole path");
-  } else if (bytes > maxSocketPath) {
-    inspection.error(
-      key,
-      `the path has ${bytes} bytes and a Unix socket takes at most ${maxSocketPath}`,
-      "choose a shorter one",
-    );
-  } else if (!inspection.portable && !stat(folder)?.isDirectory()) {
-    inspection.error(key, `there is no folder ${folder}, so that launchd cannot bind the socket`, `mkdir ${folder}`);
-  }
 }
 
 function checkPort(inspection: Inspection, key: string, entry: Dictionary): number | undefined {

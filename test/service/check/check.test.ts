@@ -338,15 +338,15 @@ describe("the sockets", () => {
       "Sockets.Socket.SockPassive: launchd then connects to the address instead of listening on it",
     ],
     [
-      { Sockets: { Socket: { SockPathName: "server.sock" } } },
+      { Sockets: { Socket: { SockPathName: "server.sock", SockPathMode: 0o666 } } },
       'Sockets.Socket.SockPathName: "server.sock" is not an absolute path',
     ],
     [
-      { Sockets: { Socket: { SockPathName: "/no/such/server.sock" } } },
+      { Sockets: { Socket: { SockPathName: "/no/such/server.sock", SockPathMode: 0o666 } } },
       "Sockets.Socket.SockPathName: there is no folder /no/such, so that launchd cannot bind the socket",
     ],
     [
-      { Sockets: { Socket: { SockPathName: `/${"x".repeat(103)}` } } },
+      { Sockets: { Socket: { SockPathName: `/${"x".repeat(103)}`, SockPathMode: 0o666 } } },
       "Sockets.Socket.SockPathName: the path has 104 bytes and a Unix socket takes at most 103",
     ],
     [
@@ -366,10 +366,34 @@ describe("the sockets", () => {
     socket({ SockType: "stream", SockProtocol: "TCP", SockPassive: true }),
     { Sockets: { Listeners: { SockNodeName: "127.0.0.1", SockServiceName: "80" } } },
     { Sockets: { listeners: { SockNodeName: "127.0.0.1", SockServiceName: "80" } } },
-    { Sockets: { Socket: { SockPathName: "/tmp/web.sock" } } },
+    { Sockets: { Socket: { SockPathName: "/tmp/web.sock", SockPathMode: 0o666 } } },
+    { Sockets: { Socket: { SockPathName: "/tmp/web.sock", SockPathMode: 0o140777 } } },
+    { Sockets: { Socket: { SockPathName: "/tmp/web.sock", SockPathMode: 432, SockPathGroup: 20 } } },
+    { Sockets: { Socket: { SockPathName: "/tmp/web.sock", SockPathOwner: 501 } } },
     { Sockets: { Socket: { SecureSocketWithKey: "WEB_SOCKET" } } },
   ])("%j is as good", async (changes) => {
     expect(await fixture.findings(changes)).toEqual([]);
+  });
+
+  test("may be connected to by who is meant: the mode of a path is a decimal integer", async () => {
+    const path = (more: object) => ({ Sockets: { Socket: { SockPathName: "/tmp/web.sock", ...more } } });
+    const key = "Sockets.Socket.SockPathMode";
+    expect(await fixture.findings(path({}))).toEqual([
+      `note ${key}: it is missing, so that launchd lets its owner alone connect, who is root`,
+    ]);
+    expect(await fixture.findings({ UserName: undefined, ...path({}) }, { kind: "agent" })).toEqual([]);
+    expect(await fixture.findings(path({ SockPathMode: 666 }))).toEqual([
+      `note ${key}: it is 666, which is 1232 in octal: launchd wants a decimal integer`,
+    ]);
+    expect(await fixture.findings(path({ SockPathMode: "0666" }))).toEqual([
+      `error ${key}: it is a string, and launchd wants a decimal integer`,
+    ]);
+    const fixes = async (mode?: number | string) =>
+      (await fixture.check(fixture.job(path(mode === undefined ? {} : { SockPathMode: mode })))).map(({ fix }) => fix);
+    expect(await fixes(666)).toEqual(["write <integer>438</integer> for 0666"]);
+    expect(await fixes("0660")).toEqual(["write <integer>432</integer> for 0660"]);
+    expect(await fixes("rw")).toEqual(["write <integer>438</integer> for 0666"]);
+    expect(await fixes()).toEqual(["write <integer>438</integer> for 0666, or set SockPathOwner"]);
   });
 
   test("has to have each name that is asked for, and what else it has is noted", async () => {

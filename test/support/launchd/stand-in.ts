@@ -25,7 +25,7 @@ export interface LaunchdOptions extends Partial<JobSettings> {
   root?: string;
   /**
    * Whether an agent gets a port under 1024 on one address. No Mac has shown it yet, so that both are played; without one launchd-842 logs the
-   * error and goes on without that socket (support/launchctl.c:1470).
+   * error and goes on without that socket (support/launchctl.c:1579).
    */
   agentsHaveLowPorts?: boolean;
 }
