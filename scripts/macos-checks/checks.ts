@@ -62,6 +62,10 @@ function serviceChecks(place: Place, prefix: string, needs: Check["needs"]): Che
       expectUser(service);
       if (who(service).socket === undefined) throw new Error("the server was given no LAUNCH_PROGRAM_SOCKET_PATH");
     }),
+    here("--status tells of it", {}, async (service) => {
+      expectUser(service);
+      expectStatus(service);
+    }),
     here("fixed path", { target: "path" }, async (service) => expectUser(service)),
     here("TCP", { target: "tcp" }, async (service) => expectUser(service)),
     here("-, to a path", { target: "path", proxyOnly: true }, async (service) => expectUser(service)),
@@ -111,6 +115,19 @@ function serviceChecks(place: Place, prefix: string, needs: Check["needs"]): Che
     ),
     ...RELAY_CHECKS.map(({ name, options, verify }) => here(name, options, verify)),
   ];
+}
+
+/** The daemon's own account, by the socket in /tmp that its user may connect to, and by who listens there. */
+function expectStatus(service: Service): void {
+  const pid = service.pid();
+  const { exitCode, stdout, stderr } = run(service.bench.program, "--status", String(pid), "--json");
+  if (exitCode !== 0) throw new Error(`--status ${pid} ended with ${exitCode}: ${stderr.toString().trim()}`);
+  const { name, status } = JSON.parse(stdout.toString());
+  if (name !== service.label) throw new Error(`it says that process ${pid} is ${name} instead of ${service.label}`);
+  const { listen } = status.addresses[0];
+  if (listen !== `127.0.0.1:${service.port}`) throw new Error(`it says that ${listen} is served`);
+  if (status.connections.total !== 1 || status.bytes.down === 0)
+    throw new Error(`of one connection it tells ${JSON.stringify({ ...status.connections, ...status.bytes })}`);
 }
 
 /** A stop that may take longer than launchd gives by default. */
