@@ -1,7 +1,7 @@
 import { askStatus, NoAnswer, type Place } from "../../control/client.ts";
-import { daemonsIn, folderOf, usersWithFolder } from "../../control/folder.ts";
+import { daemonsIn, folderOf, folderProblem, usersWithFolder } from "../../control/folder.ts";
 import type { Status } from "../../control/protocol.ts";
-import { usersOf } from "../../system/process.ts";
+import { isAlive, usersOf } from "../../system/process.ts";
 import type { Entry } from "./entry.ts";
 
 /**
@@ -10,8 +10,9 @@ import type { Entry } from "./entry.ts";
  */
 export async function daemonsOf(uid: number, parent?: string): Promise<Entry[]> {
   const users = uid === 0 ? usersWithFolder(parent).sort((a, b) => a - b) : [uid];
-  // Another user's folder may name a process that has one of its own.
-  const pids = [...new Set(users.flatMap((user) => daemonsIn(folderOf(user, parent))))];
+  const folders = users.filter((user) => folderProblem(folderOf(user, parent), user) === null);
+  // A user may put any names there: processes that have a folder elsewhere, and ever so many that there are not.
+  const pids = [...new Set(folders.flatMap((user) => daemonsIn(folderOf(user, parent))))].filter(isAlive);
   const owners = usersOf(pids);
   const found = await Promise.all(
     pids.map((pid) =>
