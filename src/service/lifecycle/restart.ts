@@ -12,16 +12,13 @@ import type { Target } from "./target.ts";
  */
 export async function restart(target: Target, print: (text: string) => void): Promise<void> {
   const { label, loaded, file } = target;
-  const refuse = (why: string): never => {
-    throw new UserError(`cannot restart ${label}: ${why}`);
-  };
-  if (loaded === null) return refuse("launchd has not loaded it; --start does that");
+  if (loaded === null) throw new UserError(`cannot restart ${label}: launchd has not loaded it; --start does that`);
   try {
     let before = loaded;
     if (loaded.pid !== null) {
       const seconds = exitTimeout(loaded, file?.job ?? null);
       print(`${waiting(label, loaded.pid, seconds)}; new clients wait in its queue`);
-      before = (await endRun(target, loaded.pid, seconds)) ?? refuse("launchd has dropped it");
+      before = await endRun(target, loaded.pid, seconds);
     }
     await beginRun(target);
     print(`waiting for ${label} to run`);
@@ -33,7 +30,7 @@ export async function restart(target: Target, print: (text: string) => void): Pr
       );
     }
   } catch (error) {
-    if (!(error instanceof UserError) || error.message.startsWith("cannot restart")) throw error;
-    refuse(`${error.message}; --status ${label} looks for the reason`);
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`cannot restart ${label}: ${error.message}; --status ${label} looks for the reason`);
   }
 }

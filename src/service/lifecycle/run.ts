@@ -14,7 +14,7 @@ const steadyTime = 2_000;
  * Asks the process to end by SIGTERM, which leaves its sockets with launchd, and waits for `seconds`; launchd itself sends no SIGKILL
  * after this. Returns the state after it, where another process may run already. Throws a UserError that says what the service does now.
  */
-export async function endRun({ launchctl, label }: Target, pid: number, seconds: number): Promise<ServiceState | null> {
+export async function endRun({ launchctl, label }: Target, pid: number, seconds: number): Promise<ServiceState> {
   const { status, text } = await launchctl.kill("SIGTERM", label);
   if (![0, ESRCH].includes(status)) {
     throw new UserError(`launchd does not signal it (${text || `launchctl kill: exit status ${status}`})`);
@@ -22,9 +22,10 @@ export async function endRun({ launchctl, label }: Target, pid: number, seconds:
   let after: ServiceState | null = null;
   const ended = await until(seconds * 1000 + grace, async () => {
     after = await launchctl.print(label);
-    return after?.pid !== pid;
+    if (after === null) throw new UserError("launchd has dropped it");
+    return after.pid !== pid;
   });
-  if (ended) return after;
+  if (ended && after !== null) return after;
   throw new UserError(
     `it has not ended ${seconds} s after SIGTERM, takes no new clients, and goes on with those it has; launchctl kill SIGKILL ${launchctl.domain}/${label} ends it at once`,
   );

@@ -56,7 +56,7 @@ export async function stopIdle(target: Target, print: (text: string) => void): P
     error instanceof UserError ? refuse(error.message) : Promise.reject(error),
   );
   print(
-    after?.pid == null
+    after.pid === null
       ? `${label} has ended: ${open}`
       : `${label} has ended, and a connection has started it again (pid ${after.pid})`,
   );
