@@ -4,6 +4,7 @@ import type { ReloadStatus } from "../../control/protocol.ts";
 import { onOneLine, UserError } from "../../errors.ts";
 import type { Caller, Output } from "../caller/caller.ts";
 import { plural } from "../check/report.ts";
+import { reachOf } from "../launchd/reach.ts";
 import { noteOnPlist, pidOf } from "./subject.ts";
 
 /** Whose program a new copy is to take over from: a label, or the id of a daemon's process. */
@@ -27,7 +28,8 @@ export async function reloadProgram({ subject }: ReloadCommand, caller: Caller, 
   const pid = await pidOf(subject, caller);
   try {
     const { label, since } = await askStatus(pid);
-    const note = noteOnPlist(label, since, caller);
+    const domains = reachOf(caller)?.domains ?? [];
+    const note = label === null ? null : noteOnPlist(label, since, domains);
     await ask(pid, { command: "reload" });
     if (note !== null) output.tell(note);
   } catch (error) {

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { UserError } from "../../errors.ts";
 import type { Caller } from "../caller/caller.ts";
-import { reachOf } from "../launchd/reach.ts";
+import type { Domain } from "../launchd/domain.ts";
 import { servicesIn } from "../launchd/services.ts";
 import { daemonsOf } from "../status/daemons.ts";
 
@@ -16,10 +16,9 @@ export async function pidOf(subject: string, { uid }: Caller): Promise<number> {
 }
 
 /** What to say where a service's property list was written after its process had started; null where it was not, or is not known. */
-export function noteOnPlist(label: string | null, since: string, caller: Caller): string | null {
-  const reach = label === null ? null : reachOf(caller);
-  const path = reach && servicesIn(reach.domains).find((service) => service.label === label)?.path;
-  const written = path ? statSync(path, { throwIfNoEntry: false })?.mtimeMs : undefined;
-  if (written === undefined || written <= Date.parse(since)) return null;
+export function noteOnPlist(label: string, since: string, domains: Domain[]): string | null {
+  const path = servicesIn(domains).find((service) => service.label === label)?.path;
+  const written = path && statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+  if (!written || written <= Date.parse(since)) return null;
   return `${path} was written after the start of the service, which knows nothing of that: --stop and --start take over what has changed there`;
 }
