@@ -15,9 +15,9 @@ export interface RelayCheck {
 const MEGABYTES = 8_000_000;
 
 /** Over a Unix socket and over TCP. */
-const both = (name: string, verify: RelayCheck["verify"]): RelayCheck[] => [
-  { name: `${name}, Unix socket`, options: {}, verify },
-  { name: `${name}, TCP`, options: { target: "tcp" }, verify },
+const both = (name: string, verify: RelayCheck["verify"], environment = {}): RelayCheck[] => [
+  { name: `${name}, Unix socket`, options: { environment }, verify },
+  { name: `${name}, TCP`, options: { target: "tcp", environment }, verify },
 ];
 
 export const RELAY_CHECKS: readonly RelayCheck[] = [
@@ -111,6 +111,30 @@ export const RELAY_CHECKS: readonly RelayCheck[] = [
     await expectIdle(service);
     expectPayload(service, 100, { unread: "", pause: 0 });
   }),
+
+  // What the kernel tells of unread and unacknowledged bytes, and FIN by a call of ours behind Bun's back.
+  ...both(
+    "connections at rest do not keep the daemon, and a client that waits does",
+    async (service) => {
+      service.ask("who");
+      const before = service.pid();
+      const waiting = service.connect();
+      waiting.send("hold 5000\n");
+      await Bun.sleep(4500);
+      expectEqual("the daemon", String(service.pid()), String(before));
+      waiting.close();
+      const answered = service.connect();
+      answered.send("first\n");
+      expectAnswer(answered.receiveAll(), "begin");
+      const silent = service.connect();
+      await until("the daemon has ended", 10_000, () => service.pid() === null);
+      answered.close();
+      silent.close();
+      const [told = "nothing"] = service.log().match(/idle: .*/) ?? [];
+      expectEqual("the log's line", told, "idle: 2 connections at rest for 2s");
+    },
+    { LAUNCH_DAEMON_EXIT_IDLE_TIME: "2s", LAUNCH_DAEMON_EXIT_IDLE_AT_REST: "1" },
+  ),
 
   // On a Unix socket `close` may not come after `end` and `shutdown()` until the peer closes.
   ...both("no descriptor stays behind", async (service) => {
