@@ -1,6 +1,5 @@
 /** `--exit-idle-at-rest`: the program and the daemon end although clients keep connections open, and nobody who asks notices. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { Command } from "../support/command.ts";
@@ -8,7 +7,7 @@ import type { Job } from "../support/launchd/stand-in.ts";
 import { peer } from "../support/peers.ts";
 import { PooledClient } from "../support/pooled-client.ts";
 import { freePort } from "../support/ports.ts";
-import { alive } from "../support/processes.ts";
+import { alive, resident } from "../support/processes.ts";
 import { randomNumbers } from "../support/seed.ts";
 import { Stage, socket } from "../support/stage.ts";
 
@@ -32,12 +31,6 @@ async function load(idle: string, environment: Record<string, string> = {}, opti
     ],
     EnvironmentVariables: { OLLAMA_HOST: `127.0.0.1:${port}`, ...environment },
   });
-}
-
-/** Memory that is resident, in bytes; 0 for a process that is not there (proc(5), status). */
-function resident(pid: number): number {
-  if (!alive(pid)) return 0;
-  return Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/^VmRSS:\s+(\d+) kB$/m)?.[1]) * 1024;
 }
 
 /** What the model server says of itself. */

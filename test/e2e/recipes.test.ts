@@ -1,12 +1,12 @@
 /** The pages of docs/recipes, each done as it says, with the real server or a stand-in that says so. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { Command } from "../support/command.ts";
 import type { Job } from "../support/launchd/stand-in.ts";
 import { peer } from "../support/peers.ts";
 import { PooledClient } from "../support/pooled-client.ts";
 import { freePort } from "../support/ports.ts";
-import { alive } from "../support/processes.ts";
+import { alive, resident } from "../support/processes.ts";
 import { Recipe } from "../support/recipe.ts";
 import { Crowd } from "../support/requests.ts";
 import { Stage } from "../support/stage.ts";
@@ -23,12 +23,6 @@ afterEach(async () => {
   await job?.unload(5_000);
   job = null;
 });
-
-/** Memory that is resident, in bytes; 0 for a process that is not there (proc(5), status). */
-function resident(pid: number): number {
-  if (!alive(pid)) return 0;
-  return Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/^VmRSS:\s+(\d+) kB$/m)?.[1]) * 1024;
-}
 
 describe.skipIf(!isRoot)("a recipe (as root: it is run by the user nobody)", () => {
   const holds = 500;

@@ -5,6 +5,12 @@ export function alive(pid: number): boolean {
   return process.platform === "linux" ? running(pid) !== null : signal(pid, 0);
 }
 
+/** Memory that is resident, in bytes; 0 for a process that is not there (proc(5), status). */
+export function resident(pid: number): number {
+  if (!alive(pid)) return 0;
+  return Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/^VmRSS:\s+(\d+) kB$/m)?.[1]) * 1024;
+}
+
 /** Whether a process group has a process that is no zombie. */
 export function groupAlive(group: number): boolean {
   if (!signal(-group, 0)) return false;
