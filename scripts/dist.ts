@@ -13,6 +13,7 @@ import { type Entry, gzip, tar } from "./archive.ts";
 import { compile } from "./compile.ts";
 import { formula, releaseOf } from "./formula.ts";
 import { notices } from "./notices.ts";
+import { repository } from "./repository.ts";
 import { fetchRuntimes, TARGETS } from "./runtimes.ts";
 
 const NAME = "launch_socket_server";
@@ -29,7 +30,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 async function main(): Promise<void> {
   const { version } = (await Bun.file("package.json").json()) as { version: string };
-  const common = await commonEntries();
+  const common = await commonEntries(version);
   console.log("Getting the runtimes that bun.lock names");
   const runtimes = await fetchRuntimes();
 
@@ -67,7 +68,7 @@ function progress(step: string): void {
 }
 
 /** What all archives have in common, by path. @throws Error with a sentence when something of it is missing. */
-async function commonEntries(): Promise<Map<string, Entry>> {
+async function commonEntries(version: string): Promise<Map<string, Entry>> {
   const entries = new Map<string, Entry>();
   const add = async (path: string, source: string, mode: number) => {
     const file = Bun.file(source);
@@ -75,7 +76,9 @@ async function commonEntries(): Promise<Map<string, Entry>> {
     entries.set(path, { path, mode, content: await file.bytes() });
   };
   await add(`libexec/${NAME}/login_wrapper`, "scripts/login_wrapper", 0o755);
-  for (const path of [MAN_PAGE, ...COMPLETIONS, "README.md", "LICENSE"]) await add(path, path, 0o644);
+  for (const path of [MAN_PAGE, ...COMPLETIONS, "LICENSE"]) await add(path, path, 0o644);
+  const readme = new TextEncoder().encode(linkedToProject(await Bun.file("README.md").text(), version));
+  entries.set("README.md", { path: "README.md", mode: 0o644, content: readme });
   const examples = await readdir(EXAMPLES, { recursive: true, withFileTypes: true }).catch(() => []);
   for (const example of examples) {
     // Finder's and editors' hidden files are no part of the sources.
@@ -86,6 +89,11 @@ async function commonEntries(): Promise<Map<string, Entry>> {
   }
   entries.set("NOTICES", { path: "NOTICES", mode: 0o644, content: new TextEncoder().encode(await notices()) });
   return entries;
+}
+
+/** README's links lead to files that an archive does not have: here they lead to those of the version's tag. */
+function linkedToProject(readme: string, version: string): string {
+  return readme.replace(/\]\((?!https?:|#)/g, `](${repository}/blob/v${version}/`);
 }
 
 /**

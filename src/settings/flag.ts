@@ -1,4 +1,4 @@
-/** A flag of the command line: how it is written, and its line in help, man page and README. */
+/** A flag of the command line: how it is written, and its line in help, man page, completions and docs. */
 export interface Flag {
   /** Without `--`. */
   flag: string;
@@ -24,7 +24,7 @@ export interface Flag {
   help: string;
 }
 
-/** The defaults as help, man page and README show them; undefined where there is none. */
+/** The defaults as help, man page and docs show them; undefined where there is none. */
 export function describeDefault({
   default: text,
   launchdDefault,

@@ -24,7 +24,7 @@ interface Option<T> extends Flag {
 /** Keeps which of the fields an option has, so that Settings can tell values that are always there from others. */
 const option = <const O extends Option<unknown>>(definition: O) => definition;
 
-/** The one table of settings: flags, variables, help, man page and README all come from it or are checked against it. */
+/** The one table of settings: flags, variables, help, man page, completions and docs all come from it or are checked against it. */
 export const options = {
   socketName: option({
     flag: "socket-name",

@@ -6,6 +6,7 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, existsSync, symlinkSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { examples } from "../../src/cli.ts";
 import { compile } from "../support/compile.ts";
 import { type Block, blocksOf, commandsOf, manPage, pages } from "../support/documentation.ts";
 import { InstallFixture, isRoot } from "../support/install-fixture.ts";
@@ -85,6 +86,13 @@ const withCommands = [...pages, manPage].filter(
     !elsewhere.some(([beginning]) => page.startsWith(beginning)) &&
     blocksOf(page).some(({ language }) => language === "sh"),
 );
+
+test("the examples of --help are among the commands that are run", () => {
+  const run = [...pages, manPage]
+    .flatMap((page) => blocksOf(page).flatMap(commandsOf))
+    .map((command) => command.replace(/ &$/, ""));
+  for (const [command] of examples) expect(run).toContain(command);
+});
 
 test("what other tests run has such a test", () => {
   for (const [beginning, file] of elsewhere) {
@@ -168,7 +176,9 @@ describe.skipIf(!isRoot || node === null)("the commands (for root: port 80; node
           return (await file.exists()) ? await file.text() : "";
         }),
       );
-      expect({ status, said: status === 0 ? "" : `${outputs.join("")}${said}` }).toEqual({ status: 0, said: "" });
+      const log = Bun.file(join(folder, "Library/Logs/com.example.hello.log"));
+      const told = async () => `${outputs.join("")}${said}${(await log.exists()) ? await log.text() : ""}`;
+      expect({ status, said: status === 0 ? "" : await told() }).toEqual({ status: 0, said: "" });
       for (const [index, { text }] of shown) {
         expect(withoutIds(restore(outputs[index] ?? ""))).toBe(withoutIds(text));
       }

@@ -110,6 +110,14 @@ describe("dist", () => {
     },
   );
 
+  test("packs a README whose links lead to the version that it is of", async () => {
+    const file = `launch_socket_server-${version}-linux-x64/README.md`;
+    const { stdout } = await runIn(first, ["tar", "-xzOf", `dist/${archive("linux-x64")}`, file]);
+    const links = [...stdout.matchAll(/\]\(([^)]*)\)/g)].map(([, link = ""]) => link);
+    expect(links).toContain(`${repository}/blob/v${version}/docs/install.md`);
+    for (const link of links) expect(link).toMatch(/^(https?:|#)/);
+  });
+
   test.skipIf(process.platform !== "linux" || process.arch !== "x64")("packs a program that runs here", async () => {
     const unpacked = join(folder, "linux");
     await mkdir(unpacked);
