@@ -4,8 +4,8 @@
  * - llama-server (tools/server/README.md of ggml-org/llama.cpp): `--host` is an address or a path that ends in .sock; it listens before
  *   the model is loaded and answers 503 "Loading model" until then; GET /health says which; a connection that is idle for 5 s is closed
  *   (CPPHTTPLIB_KEEPALIVE_TIMEOUT_SECOND in the cpp-httplib that it is made with).
- * - ollama serve (envconfig/config.go of ollama/ollama): OLLAMA_HOST is the address; the request that needs a model waits for it; idle
- *   connections are kept for ever (Go's net/http without an IdleTimeout: guessed from server/routes.go, which sets none).
+ * - ollama serve (envconfig/config.go and server/routes.go of ollama/ollama): OLLAMA_HOST is the address; the request that needs a model
+ *   waits for it; idle connections are kept for ever, since its http.Server has no IdleTimeout; SIGTERM ends it at once.
  *
  * Environment: STAND_IN_MEGABYTES, STAND_IN_LOADS_FOR and STAND_IN_THINKS_FOR (milliseconds); `?think=MS` in a request wins.
  */
