@@ -32,7 +32,7 @@ export function checkMode(inspection: Inspection, entryKey: string, entry: Dicti
   if (mode === undefined) {
     if (inspection.kind === "agent" || own(entry, "SockPathOwner") !== undefined) return;
     const why = "it is missing, so that launchd lets its owner alone connect, who is root";
-    inspection.note(key, why, `${inDecimal("666")}, or set SockPathOwner`);
+    inspection.note(key, why, `${inDecimal("666")} (--listen-mode 666), or set SockPathOwner`);
   } else if (typeof mode !== "number" && typeof mode !== "bigint") {
     const octal = typeof mode === "string" ? mode.match(/^0?([0-7]{3})$/)?.[1] : undefined;
     inspection.error(key, `it is ${describe(mode)}, and launchd wants a decimal integer`, inDecimal(octal ?? "666"));

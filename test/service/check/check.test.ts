@@ -393,7 +393,7 @@ describe("the sockets", () => {
     expect(await fixes(666)).toEqual(["write <integer>438</integer> for 0666"]);
     expect(await fixes("0660")).toEqual(["write <integer>432</integer> for 0660"]);
     expect(await fixes("rw")).toEqual(["write <integer>438</integer> for 0666"]);
-    expect(await fixes()).toEqual(["write <integer>438</integer> for 0666, or set SockPathOwner"]);
+    expect(await fixes()).toEqual(["write <integer>438</integer> for 0666 (--listen-mode 666), or set SockPathOwner"]);
   });
 
   test("has to have each name that is asked for, and what else it has is noted", async () => {
