@@ -1,7 +1,10 @@
 import { lstatSync, mkdirSync, readdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { reasonOf } from "../errors.ts";
+import { platform } from "../system/platform.ts";
 import { isAlive } from "../system/process.ts";
+import { encodeAddress } from "../system/sockaddr.ts";
+import { closeDescriptor, connectUnix } from "../system/sockets.ts";
 
 /**
  * Where daemons can be asked: one folder for each user, in the same place for everybody, whatever TMPDIR says. /tmp is sticky on
@@ -51,7 +54,17 @@ export function makeFolder(folder: string, uid: number): string | null {
 
 /** Removes what daemons that are dead have left: those that were killed could not. */
 export function removeStale(folder: string): void {
-  for (const pid of daemonsIn(folder)) if (!isAlive(pid)) removeSocket(socketIn(folder, pid));
+  for (const pid of daemonsIn(folder)) if (!isAlive(pid)) removeDead(socketIn(folder, pid));
+}
+
+/** Removes a socket on which nobody listens. Where containers share /tmp, a process that there is not here may do so. */
+export function removeDead(path: string): void {
+  try {
+    closeDescriptor(connectUnix(encodeAddress({ kind: "unix", path }, platform)));
+  } catch (error) {
+    // A full queue, which is ECONNREFUSED on macOS, where there are no such containers.
+    if (reasonOf(error) !== "EAGAIN") removeSocket(path);
+  }
 }
 
 /** Removes a socket of this user's, if it is there. */

@@ -1,7 +1,7 @@
 import type { Socket, SocketHandler, SocketListener } from "bun";
 import { reasonOf } from "../errors.ts";
 import { bindListener, closeDescriptor, duplicate, peerUser, setBacklog } from "../system/sockets.ts";
-import { folderOf, makeFolder, removeSocket, removeStale, socketIn } from "./folder.ts";
+import { folderOf, makeFolder, removeDead, removeSocket, removeStale, socketIn } from "./folder.ts";
 import { decodeRequest, encode, exchangeTimeout, longestRequest, type Request } from "./protocol.ts";
 
 /** So many clients are heard at a time; others wait in the kernel's queue. */
@@ -57,7 +57,7 @@ export class ControlServer {
       try {
         removeStale(folder);
         // Of an earlier process with this one's id.
-        removeSocket(path);
+        removeDead(path);
         return new ControlServer(path, bindListener({ kind: "unix", path }, queueLength), answer);
       } catch (error) {
         problem = `${path} cannot be bound (${reasonOf(error)})`;

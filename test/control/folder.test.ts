@@ -6,6 +6,7 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -109,6 +110,20 @@ test("the sockets of dead processes are removed, and nothing else", async () => 
   removeStale(folder);
   expect([gone, alive, init, other, odd].map((path) => existsSync(path))).toEqual([false, true, true, true, true]);
   expect(daemonsIn(folder)).toEqual([1, process.pid].sort((a, b) => a - b));
+});
+
+test("a socket on which somebody listens stays, though there is no such process here: it may be in another container", async () => {
+  makeFolder(folder, uid);
+  const path = socketIn(folder, await deadPid());
+  const listener = Bun.listen({ unix: path, socket: { data() {} } });
+  removeStale(folder);
+  expect(existsSync(path)).toBe(true);
+  // Nobody listens any more, and the file is there still.
+  renameSync(path, `${path}.kept`);
+  listener.stop(true);
+  renameSync(`${path}.kept`, path);
+  removeStale(folder);
+  expect(existsSync(path)).toBe(false);
 });
 
 test("a folder that is not there has no daemons", () => {

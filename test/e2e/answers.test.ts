@@ -197,9 +197,9 @@ describe("its socket", () => {
   test("of one that was killed is removed by the next", async () => {
     await using killed = await serve({ options: target });
     const path = socketIn(folder, killed.pid);
+    expect(existsSync(path)).toBe(true);
     killed.signal("SIGKILL");
     await killed.exited;
-    expect(existsSync(path)).toBe(true);
     await using _next = await serve({ options: target });
     expect(existsSync(path)).toBe(false);
   });
