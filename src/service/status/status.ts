@@ -7,6 +7,7 @@ import { type Entry, exitStatus } from "./entry.ts";
 import { join } from "./join.ts";
 import { serviceOf, servicesOf } from "./services.ts";
 import { table } from "./table.ts";
+import { unitOf } from "./units.ts";
 
 /** What --status is asked for: one by its name or the id of its process, or all. */
 export interface StatusCommand {
@@ -69,7 +70,7 @@ async function find(subject: string, caller: Caller): Promise<Entry | { unknown:
       throw error;
     }
   }
-  const service = await serviceOf(subject, caller, version);
+  const service = caller.jobsRunHere ? await serviceOf(subject, caller, version) : await unitOf(subject, caller);
   if (service !== null) return service;
   const names = [subject, `${subject}.service`];
   const found = (await daemonsOf(uid)).find(({ name }) => name !== null && names.includes(name));
