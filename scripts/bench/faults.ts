@@ -15,7 +15,7 @@ import {
   stuckUploads,
   unixPeers,
 } from "./faults/ends.ts";
-import { betterThanFirst, type Fault } from "./faults/fault.ts";
+import { betterThanFirst, type Fault, medianRow } from "./faults/fault.ts";
 import { farServer, outOfPorts, vanishedPeers } from "./faults/network.ts";
 import { compile, isThere, missingTools, versions } from "./requirements.ts";
 import { cleanUp, makeFolder } from "./servers.ts";
@@ -54,16 +54,19 @@ const faults: Fault[] = [
 ];
 
 async function measure(fault: Fault, folder: string): Promise<Record<string, string[]>> {
-  const rows: Record<string, string[]> = {};
+  const rows: Record<string, string[][]> = {};
   const one = async (contender: Contender) => {
     console.error(`${new Date().toTimeString().slice(0, 8)} ${fault.title}: ${contender.name}`);
-    rows[contender.name] = await fault.measure(contender, folder);
-    console.error(`  ${contender.name}: ${rows[contender.name]?.join(" | ")}`);
+    const cells = await fault.measure(contender, folder);
+    console.error(`  ${contender.name}: ${cells.join(" | ")}`);
+    rows[contender.name] = [...(rows[contender.name] ?? []), cells];
   };
   const all = [...contenders, ...(fault.others ?? [])];
-  if (fault.together) await Promise.all(all.map(one));
-  else for (const contender of all) await one(contender);
-  return Object.fromEntries(all.map(({ name }) => [name, rows[name] ?? []]));
+  for (let round = 0; round < (fault.rounds ?? 1); round++) {
+    if (fault.together) await Promise.all(all.map(one));
+    else for (const contender of all) await one(contender);
+  }
+  return Object.fromEntries(all.map(({ name }) => [name, medianRow(rows[name] ?? [])]));
 }
 
 async function measured(): Promise<Results> {

@@ -9,9 +9,9 @@ const limited = 128 * 1024;
  * What may be on its way from a backend that is not near: a round trip moves no more than this, and with 128 KB and 50 ms that
  * was an eleventh of what HAProxy moves.
  */
-const grown = 2 * 1024 * 1024;
-/** How many connections may have so much at a time. Linux doubles what it is asked for (socket(7)): 60 MiB in all. */
-const mostGrown = 15;
+const grown = 4 * 1024 * 1024;
+/** How many connections may have so much at a time: with the kernel's own cost it is 6 MiB for each on Linux, and 60 in all. */
+const mostGrown = 10;
 /** Milliseconds for which a client may be behind without having to prove itself anew: the buffer of a Unix socket is soon full. */
 const moment = 50;
 /**

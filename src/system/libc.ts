@@ -26,6 +26,8 @@ export const systemConstants = {
   SO_REUSEADDR: { linux: 2, macos: 0x0004 },
   SO_TYPE: { linux: 3, macos: 0x1008 },
   SO_RCVBUF: { linux: 8, macos: 0x1002 },
+  /** Linux only: the same beyond net.core.rmem_max, for root. */
+  SO_RCVBUFFORCE: { linux: 33, macos: 0 },
   SO_ACCEPTCONN: { linux: 30, macos: 0x0002 },
   SO_KEEPALIVE: { linux: 9, macos: 0x0008 },
   /** Who is at the other end of a Unix socket: Linux by SOL_SOCKET, macOS by SOL_LOCAL (bsd/sys/un.h). */

@@ -3,7 +3,7 @@ import type { Kernel } from "../../src/proxy/kernel.ts";
 import { ReceiveBuffer } from "../../src/proxy/receive-buffer.ts";
 
 const small = 128 * 1024;
-const large = 2 * 1024 * 1024;
+const large = 4 * 1024 * 1024;
 const proof = 144 * 1024;
 const backend = 3;
 const client = 4;
@@ -71,14 +71,14 @@ test("it never grows for a backend on this machine", () => {
   expect(sizes).toEqual([small]);
 });
 
-test("fifteen have grown at a time, until they are closed", () => {
-  const all = Array.from({ length: 16 }, () => limited());
+test("ten have grown at a time, until they are closed", () => {
+  const all = Array.from({ length: 11 }, () => limited());
   for (const { buffer } of all) buffer.taken(backend, proof, client);
   const grown = () => all.filter(({ sizes }) => sizes.includes(large)).length;
-  expect(grown()).toBe(15);
-  all[15]?.buffer.taken(backend, proof, client);
-  expect(grown()).toBe(15);
+  expect(grown()).toBe(10);
+  all[10]?.buffer.taken(backend, proof, client);
+  expect(grown()).toBe(10);
   all[0]?.buffer.release();
-  all[15]?.buffer.taken(backend, proof, client);
-  expect(grown()).toBe(16);
+  all[10]?.buffer.taken(backend, proof, client);
+  expect(grown()).toBe(11);
 });

@@ -59,7 +59,7 @@ describe("constants and layouts", () => {
     #endif
       NUMBER(RLIMIT_NOFILE); NUMBER(SIG_SETMASK); NUMBER(AF_UNIX); NUMBER(AF_INET); NUMBER(AF_INET6);
     #ifdef __linux__
-      NUMBER(SOCK_NONBLOCK); NUMBER(SOCK_CLOEXEC); NUMBER(SO_PEERCRED); NUMBER(SO_MEMINFO);
+      NUMBER(SOCK_NONBLOCK); NUMBER(SOCK_CLOEXEC); NUMBER(SO_PEERCRED); NUMBER(SO_MEMINFO); NUMBER(SO_RCVBUFFORCE);
       NUMBER(SK_MEMINFO_SNDBUF); NUMBER(SK_MEMINFO_WMEM_QUEUED); NUMBER(SK_MEMINFO_WMEM_ALLOC); NUMBER(SK_MEMINFO_VARS);
       NUMBER(sizeof(struct ucred)); NUMBER(offsetof(struct ucred, uid));
     #else
@@ -127,6 +127,7 @@ describe("constants and layouts", () => {
               "SIOCINQ",
               "SOCK_NONBLOCK",
               "SOCK_CLOEXEC",
+              "SO_RCVBUFFORCE",
               "TCP_WINDOW_CLAMP",
               "TCP_INFO",
               "SO_MEMINFO",
@@ -200,6 +201,7 @@ describe("constants and layouts", () => {
       SO_REUSEADDR: 0x0004, // bsd/sys/socket.h
       SO_TYPE: 0x1008, // bsd/sys/socket.h
       SO_RCVBUF: 0x1002, // bsd/sys/socket.h
+      SO_RCVBUFFORCE: 0, // there is none
       SO_ACCEPTCONN: 0x0002, // bsd/sys/socket.h
       SO_KEEPALIVE: 0x0008, // bsd/sys/socket.h
       SO_PEERCRED: 0, // there is none

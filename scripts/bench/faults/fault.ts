@@ -15,12 +15,23 @@ export interface Fault {
   compared?: { columns: number[]; better: "more" | "less" };
   /** One cell for each column; `folder` is for its files. */
   measure(contender: Contender, folder: string): Promise<string[]>;
+  /** It is measured so many times, in turns with the other relays; shown is the median of each cell. An odd number. */
+  rounds?: number;
   /** It waits more than it works: all relays go through it at the same time. */
   together?: true;
   /** Relays that only this fault is measured with. */
   others?: Contender[];
   /** Why it cannot be measured on this machine. */
   missing?: string | null;
+}
+
+/** Of several rows for the same relay the median of each column, by the numbers that the cells begin with. */
+export function medianRow(rows: string[][]): string[] {
+  const [first = []] = rows;
+  return first.map((_, column) => {
+    const cells = rows.map((row) => row[column] ?? "").sort((a, b) => Number.parseFloat(a) - Number.parseFloat(b));
+    return cells[(cells.length - 1) >> 1] ?? "";
+  });
 }
 
 /** A path for a Unix socket in `folder`. */
