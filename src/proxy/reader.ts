@@ -40,7 +40,7 @@ export class Reader {
   #following = false;
   #nextTurn: ReturnType<typeof setImmediate> | undefined;
   #backoffTimer: Timer | undefined;
-  /** Of a TCP backend that has sent much. */
+  /** Of a TCP backend that has sent much, or more than its client takes. */
   #receiveBuffer: ReceiveBuffer | null = null;
 
   constructor(
@@ -50,13 +50,13 @@ export class Reader {
 
   /** Takes a chunk that Bun has read, and what else is there where it is a large one. */
   receive(chunk: Uint8Array): void {
-    const { inbound, role, kind } = this.socket;
+    const { inbound } = this.socket;
     if (chunk.length < largeChunk) {
       inbound.write(chunk);
       return this.#taken();
     }
     this.kernel.largeChunkRead(chunk.length);
-    if (role === "backend" && kind === "tcp" && this.#receiveBuffer === null) this.#limitBuffer();
+    this.#limitBuffer();
     inbound.write(chunk);
     this.#readWaiting();
     this.#taken();
@@ -72,6 +72,7 @@ export class Reader {
 
   /** The sink has not taken everything: it is behind. */
   sinkIsBehind(): void {
+    this.#limitBuffer();
     this.#receiveBuffer?.clientIsBehind();
     this.pause();
   }
@@ -111,9 +112,10 @@ export class Reader {
     }
   }
 
+  /** Once much has come of a TCP backend, or more than its client takes. */
   #limitBuffer(): void {
-    const { peer } = this.socket;
-    if (peer === null) return;
+    const { role, kind, peer } = this.socket;
+    if (role !== "backend" || kind !== "tcp" || peer === null || this.#receiveBuffer !== null) return;
     // Bun's own declaration does not say that it is missing for a peer that has gone: then little more will come.
     const { remoteAddress } = peer;
     const near = remoteAddress === undefined || isLoopback(canonicalHost(remoteAddress));

