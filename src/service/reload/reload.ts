@@ -27,9 +27,9 @@ export async function reloadProgram({ subject }: ReloadCommand, caller: Caller, 
   const failed = (why: string) => new UserError(`cannot reload ${subject}: ${why}`);
   const pid = await pidOf(subject, caller);
   try {
-    const { label, since } = await askStatus(pid);
-    const domains = reachOf(caller)?.domains ?? [];
-    const note = label === null ? null : noteOnPlist(label, since, domains);
+    const { label } = await askStatus(pid);
+    const reach = reachOf(caller);
+    const note = label === null || reach === null ? null : await noteOnPlist(label, reach);
     await ask(pid, { command: "reload" });
     if (note !== null) output.tell(note);
   } catch (error) {

@@ -1,7 +1,7 @@
-import { statSync } from "node:fs";
 import { UserError } from "../../errors.ts";
 import type { Caller } from "../caller/caller.ts";
-import type { Domain } from "../launchd/domain.ts";
+import { hasChanged } from "../launchd/changed.ts";
+import type { Reach } from "../launchd/reach.ts";
 import { servicesIn } from "../launchd/services.ts";
 import { daemonsOf } from "../status/daemons.ts";
 
@@ -15,10 +15,13 @@ export async function pidOf(subject: string, { uid }: Caller): Promise<number> {
   throw new UserError(`cannot reload ${subject}: no launch_socket_server of that name runs here${whose}`);
 }
 
-/** What to say where a service's property list was written after its process had started; null where it was not, or is not known. */
-export function noteOnPlist(label: string, since: string, domains: Domain[]): string | null {
-  const path = servicesIn(domains).find((service) => service.label === label)?.path;
-  const written = path && statSync(path, { throwIfNoEntry: false })?.mtimeMs;
-  if (!written || written <= Date.parse(since)) return null;
-  return `${path} was written after the start of the service, which knows nothing of that: --stop and --start take over what has changed there`;
+/** What to say where a service's property list has changed since launchd loaded it; null where it has not, or that cannot be told. */
+export async function noteOnPlist(label: string, { domains, launchctlOf }: Reach): Promise<string | null> {
+  const service = servicesIn(domains).find((service) => service.label === label);
+  if (service === undefined) return null;
+  const loaded = await launchctlOf(service.domain)
+    .print(label)
+    .catch((error) => (error instanceof UserError ? null : Promise.reject(error)));
+  if (loaded === null || !hasChanged(loaded, service.job)) return null;
+  return `${service.path} has changed since launchd loaded it: --stop and --start read it, --reload does not`;
 }

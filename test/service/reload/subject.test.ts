@@ -1,27 +1,34 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "plist";
-import type { Domain } from "../../../src/service/launchd/domain.ts";
+import { Launchctl } from "../../../src/service/launchd/launchctl.ts";
 import { noteOnPlist } from "../../../src/service/reload/subject.ts";
 
 let folder: string;
-let domains: Domain[];
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "subject-"));
-  domains = [{ kind: "daemon", folder, name: "system" }];
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-test("a property list that was written after the daemon's start is told of, and no other", () => {
+test("a property list that has changed since launchd loaded it is told of, and no other", async () => {
   const path = join(folder, "web.plist");
-  writeFileSync(path, build({ Label: "web", ProgramArguments: ["/usr/local/sbin/launch_socket_server", "server"] }));
-  utimesSync(path, 1_000, 2_000);
-  const at = (seconds: number) => new Date(seconds * 1_000).toISOString();
-  expect(noteOnPlist("web", at(1_999), domains)).toBe(
-    `${path} was written after the start of the service, which knows nothing of that: --stop and --start take over what has changed there`,
+  const launchctl = join(folder, "launchctl");
+  const ours = "/usr/local/sbin/launch_socket_server";
+  const write = (Label: string, ...args: string[]) =>
+    writeFileSync(join(folder, `${Label}.plist`), build({ Label, ProgramArguments: [ours, ...args] }));
+  const lines = ["\tstate = running", `\tprogram = ${ours}`, "\targuments = {", `\t\t${ours}`, "\t\told", "\t}"];
+  writeFileSync(launchctl, `#!/bin/sh\n[ "$2" = system/web ] || exit 5\ncat <<'END'\n${lines.join("\n")}\nEND\n`);
+  chmodSync(launchctl, 0o755);
+  const domain = { kind: "daemon", folder, name: "system" } as const;
+  const reach = { uid: 0, domains: [domain], launchctlOf: () => new Launchctl(launchctl, "system") };
+  write("web", "old");
+  expect(await noteOnPlist("web", reach)).toBeNull();
+  write("web", "new");
+  expect(await noteOnPlist("web", reach)).toBe(
+    `${path} has changed since launchd loaded it: --stop and --start read it, --reload does not`,
   );
-  expect([noteOnPlist("web", at(2_001), domains), noteOnPlist("other", at(1_999), domains)]).toEqual([null, null]);
-  expect(noteOnPlist("web", at(1_999), [])).toBeNull();
+  write("other", "new");
+  expect([await noteOnPlist("other", reach), await noteOnPlist("missing", reach)]).toEqual([null, null]);
 });
