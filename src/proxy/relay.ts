@@ -6,8 +6,8 @@ import type { ListeningSocket } from "../system/sockets.ts";
 import { Clock, type TimeEvent } from "./clock.ts";
 import { Connection, type ConnectionOwner, firstTick, idleCheck } from "./connection.ts";
 import type { Dial } from "./dial.ts";
+import { drain } from "./drain.ts";
 import { IdleWatch } from "./idle-watch.ts";
-import { Inactivity } from "./inactivity.ts";
 import { kernel } from "./kernel.ts";
 import { LossReport } from "./loss-report.ts";
 import { encodeProxyHeader } from "./proxy-protocol.ts";
@@ -28,9 +28,6 @@ export interface RelaySettings {
   /** Whether a line for each connection is wanted. Asking for a client's address costs a system call. */
   describeClients: boolean;
 }
-
-/** A connection without a byte for so many milliseconds is not waited for by a stop. */
-const quietLimit = 500;
 
 /** Sockets whose clients all go to one target. */
 export interface RelayRoute {
@@ -156,21 +153,9 @@ export class Relay implements ConnectionOwner, TimeEvent {
     for (const { dialer } of this.#routes) dialer.abandon();
   }
 
-  /**
-   * Resolves once every connection has ended, has gone quiet or has nothing left to deliver, at the latest after
-   * `timeout` milliseconds or when `force` is aborted.
-   */
-  async drain(timeout: number, force: AbortSignal): Promise<void> {
-    const start = performance.now();
-    const quiet = new Map([...this.#connections].map((connection) => [connection, new Inactivity()]));
-    const isDrained = (connection: Connection, now: number) => {
-      const quietFor = quiet.get(connection)?.lasting(now, connection.moved) ?? 0;
-      return connection.delivered || (!connection.pending && quietFor >= quietLimit);
-    };
-    for (let now = start; now - start < timeout && !force.aborted; now = performance.now()) {
-      if ([...this.#connections].every((connection) => isDrained(connection, now))) return;
-      await Bun.sleep(10);
-    }
+  /** As drain.ts has it, for all connections. */
+  drain(timeout: number, force: AbortSignal): Promise<void> {
+    return drain(this.#connections, timeout, force);
   }
 
   /** Closes everything that is left. */
