@@ -92,6 +92,16 @@ function serviceChecks(place: Place, prefix: string, needs: Check["needs"]): Che
         expectUser(service);
       }
     }),
+    // An agent's property list would have to be in the user's own folder.
+    ...(place.kind === "daemon"
+      ? [
+          here(
+            "--restart: every request is answered, and launchd starts it at once",
+            { keepAlive: true },
+            expectRestart,
+          ),
+        ]
+      : []),
     here("stop: a transfer of 4 s ends first, and nothing stays behind", LONG_STOP, async (service) => {
       expectExitTimeout(service, LONG_STOP.exitTimeout);
       const { bytes, ending } = await bootOutMidTransfer(service, 4);
@@ -128,6 +138,22 @@ function expectStatus(service: Service): void {
   if (listen !== `127.0.0.1:${service.port}`) throw new Error(`it says that ${listen} is served`);
   if (status.connections.total !== 1 || status.bytes.down === 0)
     throw new Error(`of one connection it tells ${JSON.stringify({ ...status.connections, ...status.bytes })}`);
+}
+
+/** What no other system can show: that launchd keeps the sockets over `kill` and `kickstart`, and what it answers to both. */
+async function expectRestart(service: Service): Promise<void> {
+  expectUser(service);
+  const before = service.pid();
+  const restarting = service.restart();
+  while (restarting.exitCode === null) {
+    expectUser(service);
+    await Bun.sleep(10);
+  }
+  const said = (await new Response(restarting.stdout).text()) + (await new Response(restarting.stderr).text());
+  if (restarting.exitCode !== 0) throw new Error(`--restart ended with ${restarting.exitCode}: ${said.trim()}`);
+  const after = service.pid();
+  if (after === null || after === before) throw new Error(`process ${before} became ${after}: ${said.trim()}`);
+  expectUser(service);
 }
 
 /** A stop that may take longer than launchd gives by default. */

@@ -140,6 +140,12 @@ export class Service {
     this.#launchctl("kill", name, `${this.place.domain}/${this.label}`);
   }
 
+  /** Has the program itself restart it, as root does. */
+  restart(): Bun.Subprocess<"ignore", "pipe", "pipe"> {
+    const command = ["sudo", "-n", this.bench.program, "--restart", this.label];
+    return Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  }
+
   /** Unloads the job without waiting until its process has ended. */
   bootout(): void {
     this.#launchctl("bootout", `${this.place.domain}/${this.label}`);

@@ -113,6 +113,19 @@ describe.skipIf(process.platform !== "linux" || lsof === null || ruby === null)(
       },
     );
 
+    test.skipIf(isMac || !isRoot)(
+      "passes the restart of a daemon by the program itself (as root)",
+      async () => {
+        await untilFree(80);
+        const { status, stdout } = await verify("daemon on 127.0.0.1:80: --restart");
+        expect(outcomes(stdout, "FAIL")).toEqual([]);
+        expect(outcomes(stdout, "PASS")).toHaveLength(1);
+        expect(status).toBe(0);
+        expect(await machine.leftovers(stdout)).toEqual([]);
+      },
+      60_000,
+    );
+
     test("the checks and their server run inside Bun for the system of the program", async () => {
       const { stdout } = await machine.run(machine.bun, "-p", "process.platform");
       expect(stdout.trim()).toBe(isMac ? "darwin" : "linux");

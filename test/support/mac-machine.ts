@@ -54,7 +54,7 @@ export class MacMachine implements AsyncDisposable {
     readonly launchctl: Launchctl,
   ) {
     this.checkout = stage.path("checkout");
-    this.daemons = stage.path("daemons");
+    this.daemons = stage.path("Library/LaunchDaemons");
     this.homebrew = stage.path("homebrew");
     this.brewLog = stage.path("homebrew/log");
   }
@@ -63,9 +63,11 @@ export class MacMachine implements AsyncDisposable {
   static async set({ throttle }: { throttle: number }): Promise<MacMachine> {
     const stage = await Stage.set();
     const user = await someUser();
-    const launchctl = new Launchctl({ folder: stage.folder, domains: [`gui/${user.uid}`, "system"], throttle });
+    const root = isMac ? { root: stage.folder } : {};
+    const domains = [`gui/${user.uid}`, "system"];
+    const launchctl = new Launchctl({ folder: stage.folder, domains, throttle, ...root });
     const machine = new MacMachine(stage, user, launchctl);
-    await mkdir(machine.daemons);
+    await mkdir(machine.daemons, { recursive: true });
     await mkdir(machine.homebrew);
     if (isRoot) await chown(machine.homebrew, user.uid, user.uid);
     await machine.#writeTools();
@@ -82,6 +84,8 @@ export class MacMachine implements AsyncDisposable {
     return {
       ...{ PATH: `${this.launchctl.bin}:${process.env.PATH}`, TMPDIR: "", VERIFY_MACOS_DAEMONS: this.daemons },
       ...{ HOME: this.user.home, USER: this.user.name, LOGNAME: this.user.name },
+      // Where the program finds /Library, and the Mac program launchctl too.
+      ...{ TEST_INSTALL_ROOT: this.stage.folder, MACRUN_ROOT: this.stage.folder },
     };
   }
 
