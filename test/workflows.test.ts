@@ -168,14 +168,14 @@ describe("the workflows", () => {
       const sums = sum("darwin-arm64") + sum("darwin-x64");
       await Bun.write(
         join(folder, "bin/gh"),
-        '#!/bin/sh\n[ "$1 $2 $3" = "release download v9.1.0" ] && cp sums SHA256SUMS\n',
+        '#!/bin/sh\n[ "$1 $2 $3" = "release download $GITHUB_REF_NAME" ] && cp sums SHA256SUMS\n',
       );
       await chmod(join(folder, "bin/gh"), 0o755);
-      const publish = async (sums: string) => {
+      const publish = async (sums: string, tag = "v9.1.0") => {
         await Bun.write(join(folder, "sums"), sums);
         const variables = {
           PATH: `${folder}/bin:${process.env.PATH}`,
-          GITHUB_REF_NAME: "v9.1.0",
+          GITHUB_REF_NAME: tag,
           GITHUB_REPOSITORY: project,
         };
         for (const { run, "working-directory": place = "." } of job?.steps ?? []) {
@@ -199,9 +199,12 @@ describe("the workflows", () => {
         `url "${repository}/releases/download/v9.1.0/launch_socket_server-9.1.0-darwin-arm64.tar.gz"`,
       );
       expect(await publish(sums)).toBe(0);
+      expect(await publish(sums.replaceAll("9.1.0", "9.0.12"), "v9.0.12")).not.toBe(0);
       expect(await commits()).toHaveLength(2);
+      expect(await publish(sums.replaceAll("9.1.0", "9.10.0"), "v9.10.0")).toBe(0);
+      expect(await commits()).toHaveLength(3);
       await rm(join(folder, "origin"), { recursive: true });
-      expect(await publish(sums.replaceAll("a".repeat(64), "b".repeat(64)))).not.toBe(0);
+      expect(await publish(sums.replaceAll("9.1.0", "9.11.0"), "v9.11.0")).not.toBe(0);
     } finally {
       await rm(folder, { recursive: true });
     }
