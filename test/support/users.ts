@@ -23,10 +23,10 @@ export async function temporaryUser(shell: string): Promise<TemporaryUser> {
       await chown(`${home}/${file}`, uid, uid);
     },
     async [Symbol.asyncDispose]() {
-      await Bun.$`userdel ${name}`.quiet().nothrow();
       await rm(home, { recursive: true, force: true });
-      // Where this user's daemons answer (src/control/folder.ts).
+      // Where this user's daemons answer (src/control/folder.ts); the next user may get the same id.
       await rm(`/tmp/launch_socket_server-${uid}`, { recursive: true, force: true });
+      await Bun.$`userdel ${name}`.quiet().nothrow();
     },
   };
 }
