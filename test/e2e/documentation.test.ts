@@ -2,7 +2,7 @@
  * Every command of README, docs and the man page, as it stands there, on a machine of stand-ins for launchd and launchctl
  * where `sam` is a user of the test's own. What a block of `text` after a command shows is what the command has to print.
  */
-import { describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, existsSync, symlinkSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -12,7 +12,7 @@ import { type Block, blocksOf, commandsOf, manPage, pages } from "../support/doc
 import { InstallFixture, isRoot } from "../support/install-fixture.ts";
 import { peer } from "../support/peers.ts";
 import { untilFree } from "../support/ports.ts";
-import { temporaryUser } from "../support/users.ts";
+import { type TemporaryUser, temporaryUser } from "../support/users.ts";
 
 /** Commands that cannot be run here, by how they begin, and why. */
 const notRun: [string, string][] = [
@@ -30,12 +30,9 @@ const elsewhere: [string, string][] = [
   ["docs/linux.md", "test/e2e/systemd-units.test.ts"],
   ["docs/recipes/", "test/e2e/recipes.test.ts"],
 ];
-/** What has to be there before a page, which goes on from another. */
-const before: Record<string, string> = {
-  "docs/services.md": "sudo launch_socket_server --install com.example.hello node server.mjs",
-  "docs/status.md": "sudo launch_socket_server --install com.example.hello node server.mjs",
-  "docs/upgrading.md": "sudo launch_socket_server --install com.example.hello node server.mjs",
-};
+/** Pages about a service that is there already. */
+const aboutService = ["docs/reload.md", "docs/services.md", "docs/status.md", "docs/upgrading.md"];
+const service = "sudo launch_socket_server --install com.example.hello node server.mjs";
 
 const used = new Set<string>();
 const node = peer("node", "nodejs");
@@ -102,6 +99,12 @@ test("what other tests run has such a test", () => {
 });
 
 describe.skipIf(!isRoot || node === null)("the commands (for root: port 80; node) of", () => {
+  // The user goes after all jobs, which end behind each test.
+  let sam: TemporaryUser;
+  beforeAll(async () => {
+    sam = await temporaryUser("/bin/bash");
+  });
+  afterAll(() => sam[Symbol.asyncDispose]());
   const fixture = new InstallFixture();
 
   test.each(withCommands)(
@@ -109,7 +112,6 @@ describe.skipIf(!isRoot || node === null)("the commands (for root: port 80; node
     async (page) => {
       fixture.start({ settle: 0 });
       const { folder, stage, launchctl } = fixture;
-      await using sam = await temporaryUser("/bin/bash");
       const asSam = ["setpriv", `--reuid=${sam.uid}`, `--regid=${sam.uid}`, "--clear-groups"];
       const hello = join(folder, "hello");
       const programs = join(folder, "homebrew/bin");
@@ -142,7 +144,7 @@ describe.skipIf(!isRoot || node === null)("the commands (for root: port 80; node
         here.reduce((text, [there, place]) => text.replaceAll(place, there), text).replaceAll(sam.name, "sam");
 
       const blocks = blocksOf(page);
-      const parts: string[] = [`cd ${hello}`, server, before[page] ?? ""];
+      const parts: string[] = [`cd ${hello}`, server, aboutService.includes(page) ? service : ""];
       const shown: [number, Block][] = [];
       for (const [index, block] of blocks.entries()) {
         if (block.language === "sh") {
