@@ -20,7 +20,8 @@ const others = /^(Operation not permitted|EPERM|DYLD_|0\.0\.0\.0)/;
 
 test.each([...new Set([...explained, ...quoted])].filter((message) => !others.test(message)))("%s", (message) => {
   // Without what is another thing each time, and in the parts of which a message is put together.
-  const another = /…|\.\.\.|"[^"]*"|`?\bNAME'|\b(?:PATH|ADDRESS)\b|--listen|\bnode\b|[:;()]|\d+|\b(?:at|yet)\b/;
+  const another =
+    /^the program |…|\.\.\.|"[^"]*"|`?\bNAME'|\b(?:PATH|ADDRESS)\b|--listen|\bnode\b|[:;()]|\d+|\b(?:at|yet)\b/;
   const fixed = message.split(another).map((part) => part.trim());
   const told = fixed.filter((part) => part.length > 6);
   expect(told).not.toBeEmpty();
