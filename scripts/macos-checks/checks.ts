@@ -66,6 +66,9 @@ function serviceChecks(place: Place, prefix: string, needs: Check["needs"]): Che
       expectUser(service);
       expectStatus(service);
     }),
+    here("--reload: a transfer of 3 s ends first, and the next answer is the new copy's", {}, async (service) => {
+      expectReload(service);
+    }),
     here("fixed path", { target: "path" }, async (service) => expectUser(service)),
     here("TCP", { target: "tcp" }, async (service) => expectUser(service)),
     here("-, to a path", { target: "path", proxyOnly: true }, async (service) => expectUser(service)),
@@ -154,6 +157,26 @@ async function expectRestart(service: Service): Promise<void> {
   const after = service.pid();
   if (after === null || after === before) throw new Error(`process ${before} became ${after}: ${said.trim()}`);
   expectUser(service);
+}
+
+/** Reloads in the middle of a transfer: that is whole, and of the old copy nothing stays behind. */
+function expectReload(service: Service): void {
+  const before = expectUser(service);
+  const client = service.connect();
+  client.send("drip 3000\n");
+  client.receive(1);
+  const { exitCode, stdout, stderr } = run(service.bench.program, "--reload", String(service.pid()));
+  const said = `${stdout}${stderr}`.trim();
+  if (exitCode !== 0) throw new Error(`--reload ended with ${exitCode}: ${said}`);
+  const { bytes, ending } = client.receiveAll();
+  client.close();
+  if (ending !== "end" || bytes.length !== 29_999)
+    throw new Error(`the transfer ended with ${ending} after ${bytes.length + 1} of 30000 bytes`);
+  const after = expectUser(service);
+  if (after.pid === before.pid) throw new Error(`process ${before.pid} answers still, although ${said}`);
+  if (existsSync(folderOf(before.socket ?? ""))) throw new Error(`the old copy's ${before.socket} is still there`);
+  if (run("ps", "-p", String(before.pid)).exitCode === 0)
+    throw new Error(`the old copy, process ${before.pid}, is still there`);
 }
 
 /** A stop that may take longer than launchd gives by default. */
