@@ -102,7 +102,8 @@ async function traced(env: Record<string, string>) {
     text
       .replace(/launch_socket_server\.\w+/g, "SOCKET")
       .replace(/127\.0\.0\.1:\d+/g, "ADDRESS")
-      .replace(/\/proc\/\d+/g, "/proc/PID");
+      .replace(/\/proc\/\d+/g, "/proc/PID")
+      .replace(/\d+\.sock/g, "PID.sock");
   const files = readFileSync(trace, "utf8").matchAll(/^\d+ +(\w+)\([^"\n]*"([^"]*)"/gm);
   const entries = stdout.split("\0").map((entry): [string, string] => {
     const end = entry.indexOf("=");
