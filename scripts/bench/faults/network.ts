@@ -56,7 +56,7 @@ export const outOfPorts: Fault = {
 
 /** A server that is far away; `tool` is bulk.c, compiled. */
 export function farServer(tool: string): Fault {
-  const rounds = 5;
+  const rounds = 3;
   const cases = [
     { rtt: 50, client: "tcp" },
     { rtt: 10, client: "tcp" },
