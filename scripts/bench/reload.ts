@@ -21,7 +21,7 @@ for (const server of servers) {
   const port = Number((await starter.logged(/^port (\d+)$/m))[1]);
   const address = { kind: "tcp", host: "127.0.0.1", port } as const;
   await request(address);
-  const crowd = new Crowd(address, 20, 20);
+  const crowd = new Crowd(address, 20, 100);
   const starts = () => starter.stderr.match(/serving /g)?.length ?? 0;
   const served = async () => {
     const before = crowd.answered;

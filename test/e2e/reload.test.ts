@@ -56,7 +56,7 @@ const until = (daemon: ProgramUnderTest, phase: string) =>
 describe("a reload", () => {
   test("has the new version take over, and what is under way is whole", async () => {
     const { server, daemon, get, reload } = await running();
-    const slow = get("/slow?n=20&ms=150");
+    const slow = get("/slow?n=20&ms=100");
     await waitFor("the transfer", async () => (await askStatus(daemon.pid)).programs[0]?.connections === 1);
     server.deploy({ name: "new" });
     const reloading = reload();
@@ -288,7 +288,7 @@ test("is refused for a name that no daemon has", async () => {
 
 test("20 clients that repeat nothing notice none of 5 reloads, bad versions among them", async () => {
   const { server, daemon, reload } = await running({ name: "v0" }, { options: ["--connect-timeout", "1s"] });
-  const crowd = new Crowd(daemon.address, 20);
+  const crowd = new Crowd(daemon.address, 20, 50);
   const transfers: Promise<string>[] = [];
   const bad: Partial<Version>[] = [
     { first: "process.exit(3);" },
@@ -296,18 +296,18 @@ test("20 clients that repeat nothing notice none of 5 reloads, bad versions amon
     { afterwards: `setTimeout(() => process.kill(process.pid, "SIGKILL"), 10);` },
   ];
   for (let round = 1; round <= 5; round++) {
-    transfers.push(request(daemon.address, "/slow?n=20&ms=150"));
+    transfers.push(request(daemon.address, "/slow?n=20&ms=100"));
     const fault = bad[round - 2];
     server.deploy({ name: `v${round}`, ...fault });
     const before = crowd.answered;
     const { code, stderr } = await reload();
     expect([code, stderr === ""]).toEqual(fault === undefined ? [0, true] : [1, false]);
-    await waitFor("some answers", () => crowd.answered > before + 100);
+    await waitFor("some answers", () => crowd.answered > before + 50);
   }
-  await crowd.over(5_000);
+  await crowd.over(2_000);
   console.log(`${crowd.answered} requests, the longest took ${crowd.longest.toFixed(0)} ms`);
   expect(crowd.failures).toEqual([]);
-  expect(crowd.answered).toBeGreaterThanOrEqual(5_000);
+  expect(crowd.answered).toBeGreaterThanOrEqual(2_000);
   expect([...crowd.answers.keys()]).toEqual(["v0", "v1", "v5"]);
   for (const transfer of await Promise.all(transfers)) expect(transfer.match(/line/g)).toHaveLength(20);
   expect(folders(server)).toHaveLength(1);
