@@ -11,7 +11,7 @@ import { waitFor } from "../support/wait.ts";
 import { need } from "./comparison.ts";
 import { Deployment, type Fault, servers } from "./deployments.ts";
 
-test.each(servers)(
+test.concurrent.each(servers)(
   "$name: 5,000 requests around 20 reloads, three of which fail",
   async (server) => {
     using deployment = new Deployment(server);
@@ -43,7 +43,7 @@ test.each(servers)(
   300_000,
 );
 
-test("200 reloads leave descriptors, folders and memory as they were", async () => {
+test.concurrent("200 reloads leave descriptors, folders and memory as they were", async () => {
   const socat = need("socat", "socat");
   const temporary = mkdtempSync(join(tmpdir(), "reload-"));
   try {
