@@ -13,7 +13,7 @@ export function details(entry: Entry, installed: string, now = Date.now()): stri
   const { name, state, pid, status, problem, lastEnd, log, causes, tail } = entry;
   const title = name ?? `process ${pid}`;
   return [
-    `${onOneLine(title)}: ${state}${status === null ? "" : `, ${since(status.since, now)}`}`,
+    onOneLine(`${title}: ${state}${status === null ? "" : `, ${since(status.since, now)}`}`),
     ...rows("why", ...causes),
     ...(status === null ? withoutAccount(entry) : accountOf(status, installed, now)),
     ...rows("last run", lastEnd),

@@ -77,11 +77,14 @@ test("what comes from outside neither makes lines nor steers the terminal", () =
   const text = details(
     entry(
       { name: "a\nb" },
-      { programs: [{ pid: 1, command: ["x\x1b[31m", "y\n"], since: "never", state: "running", connections: 0 }] },
+      {
+        since: "never\x1b[2J\n",
+        programs: [{ pid: 1, command: ["x\x1b[31m", "y\n"], since: "never", state: "running", connections: 0 }],
+      },
     ),
     "3.0.0",
     now,
   );
-  expect(text).toContain("a\\nb: running");
+  expect(text).toContain("a\\nb: running, since never\\u001b[2J\\n (");
   expect(text).not.toMatch(/[^\P{Cc}\n]/u);
 });
