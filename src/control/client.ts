@@ -40,8 +40,12 @@ export class NoAnswer extends UserError {
 /** Asks the daemon of that process for its status. Throws a NoAnswer. */
 export async function askStatus(pid: number, where?: Place): Promise<Status> {
   const answer = await ask(pid, { command: "status" }, where);
-  if (isStatus(answer)) return answer;
-  throw new NoAnswer("refused", `process ${pid} is of another version, and its answer lacks what this one looks for`);
+  if (!isStatus(answer)) {
+    throw new NoAnswer("refused", `process ${pid} is of another version, and its answer lacks what this one looks for`);
+  }
+  // Whose account it is decides which process is asked next, for a reload.
+  if (answer.pid === pid) return answer;
+  throw new NoAnswer("distrusted", `process ${pid} gives the account of another process, ${answer.pid}`);
 }
 
 /**

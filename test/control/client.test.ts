@@ -7,6 +7,7 @@ import { ask, askStatus, NoAnswer } from "../../src/control/client.ts";
 import { folderOf, makeFolder, socketIn } from "../../src/control/folder.ts";
 import { ControlServer } from "../../src/control/server.ts";
 import { userOf } from "../../src/system/process.ts";
+import { account } from "../service/status/fixture.ts";
 import { Command } from "../support/command.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -64,6 +65,21 @@ test("the answer of the process's daemon", async () => {
   expect(await ask(process.pid, request, { parent })).toEqual({ asked: request });
   const many = await Promise.all(Array.from({ length: 8 }, () => ask(process.pid, request, { parent })));
   expect(many).toEqual(new Array(8).fill({ asked: request }));
+});
+
+test("an account of another process is not believed", async () => {
+  const server = ControlServer.open(
+    () => account({ pid: process.pid + 1 }),
+    () => {},
+    folder,
+  );
+  cleanUps.push(() => server?.close());
+  const error = await askStatus(process.pid, { parent }).catch((error) => error);
+  expect(error).toBeInstanceOf(NoAnswer);
+  expect([error.kind, error.message]).toEqual([
+    "distrusted",
+    `process ${process.pid} gives the account of another process, ${process.pid + 1}`,
+  ]);
 });
 
 describe("there is none", () => {
