@@ -45,7 +45,7 @@ const tcpWaiting = 64;
 export class Dialer<Side extends Dialing<Side>> {
   /** Called when `open` may have changed. */
   onChange: () => void = () => {};
-  /** Called when a target that was reached before has no socket at its path. */
+  /** Called when the target has no socket at its path. */
   onMissing: () => void = () => {};
   /** Whether the program was ever reached. */
   reached = false;
@@ -202,7 +202,7 @@ export class Dialer<Side extends Dialing<Side>> {
       return;
     }
     this.#underWay.delete(dial);
-    if (reason === "ENOENT" && this.reached) this.onMissing();
+    if (reason === "ENOENT") this.onMissing();
     this.#lastTry = "missed";
     this.#state = "waiting";
     this.#outage ??= new Outage(this.target, this.log);

@@ -59,7 +59,7 @@ export class Relay implements ConnectionOwner, TimeEvent {
   readonly #connections = new Set<Connection>();
   readonly #becameIdle = Promise.withResolvers<void>();
   readonly #targetGone = Promise.withResolvers<Address>();
-  /** Resolves with a target that was reached before and whose place is gone. */
+  /** Resolves with a target whose place is gone. */
   readonly targetGone: Promise<Address> = this.#targetGone.promise;
   readonly #losses: LossReport;
   /** What was, of connections that have ended. */

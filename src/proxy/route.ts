@@ -17,7 +17,7 @@ export interface RouteOwner {
   accepted(client: Socket<Side>, kind: Address["kind"], route: Route): void;
   /** Whether the route may accept may have changed. */
   changed(): void;
-  /** The target was reached before, and its place is gone. */
+  /** The place of the target is gone. */
   targetGone(address: Address): void;
 }
 

@@ -1,10 +1,11 @@
 /** What becomes of clients when the program crashes, or when the place of its socket vanishes. */
 import { expect, test } from "bun:test";
-import { renameSync, rmSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { order } from "../support/client.ts";
 import { backendCommand } from "../support/faulty-backend.ts";
 import { serve } from "../support/program-under-test.ts";
+import { waitFor } from "../support/wait.ts";
 
 const folderOf = (target: { kind: string; path?: string }) => dirname(target.path ?? "");
 
@@ -45,6 +46,18 @@ test.each(["removed", "replaced"])(
     await next.over();
   },
 );
+
+test("so does one that is removed before the first client has come", async () => {
+  await using daemon = await serve({ program: [...backendCommand] });
+  const folder = folderOf(daemon.target);
+  await waitFor("the program's socket", () => existsSync(`${folder}/socket`));
+  rmSync(folder, { recursive: true });
+  using first = await order(daemon.address, { answer: 10 });
+  const { code, stderr } = await daemon.ended();
+  expect(code).toBe(1);
+  expect(stderr).toContain(`cannot reach program: the folder of ${folder}/socket was removed`);
+  await first.over();
+});
 
 test("a socket that is missing in a folder that is there is waited for: its server restarts", async () => {
   await using daemon = await serve({ program: [...backendCommand] });
