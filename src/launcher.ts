@@ -23,8 +23,8 @@ import type { ListeningSocket } from "./system/sockets.ts";
 
 type Environment = Record<string, string | undefined>;
 
-/** Descriptors kept free for everything but connections: listeners' duplicates, look-ups, the log, and whoever asks for the status. */
-const reserve = 10 + controlDescriptors;
+/** Descriptors kept free for everything but connections and listeners: look-ups, the log, and whoever asks for the status. */
+const reserve = 9 + controlDescriptors;
 
 /**
  * Activates the sockets, starts the program (none for null), serves until a signal comes or the program ends, and stops
@@ -42,7 +42,7 @@ export async function launch(
   process.on("exit", () => releasePaths(sockets));
   if (settings.passSockets && command !== null) becomeProgram(command, sockets, environment.PATH);
 
-  const limits = relaySettings(settings);
+  const limits = relaySettings(settings, sockets.length);
   const routes = routesOf(settings);
   await refuseLoops(routes, sockets);
   for (const { target } of routes) warnOfDanger(target);
@@ -109,9 +109,9 @@ function relayRoutes(routes: RouteSetting[], sockets: ListeningSocket[], { targe
   });
 }
 
-function relaySettings(settings: Settings): RelaySettings {
+function relaySettings(settings: Settings, listeners: number): RelaySettings {
   const { connectTimeout, tcpKeepalive, idleTimeout, exitIdleTime, exitIdleAtRest, proxyProtocol, logLevel } = settings;
-  const maxConnections = capacity(settings.maxConnections);
+  const maxConnections = capacity(settings.maxConnections, listeners);
   const describeClients = logLevel === "debug";
   return {
     connectTimeout,
@@ -125,9 +125,9 @@ function relaySettings(settings: Settings): RelaySettings {
   };
 }
 
-/** Each connection takes two descriptors. */
-function capacity(limit: number | undefined): number {
-  const possible = Math.floor((freeDescriptors() - reserve) / 2);
+/** Each connection takes two descriptors, and each listener that accepts a duplicate of its own. */
+function capacity(limit: number | undefined, listeners: number): number {
+  const possible = Math.floor((freeDescriptors() - reserve - listeners) / 2);
   if (possible < 1) {
     throw new UserError("cannot serve: the limit on open files leaves room for no connection; raise it (ulimit -n)");
   }
