@@ -1,6 +1,8 @@
 import type { Socket, SocketHandler, SocketListener } from "bun";
 import { reasonOf } from "../errors.ts";
-import { bindListener, closeDescriptor, duplicate, peerUser, setBacklog } from "../system/sockets.ts";
+import { startProcessorAlarm, stopProcessorAlarm } from "../system/processor-alarm.ts";
+import { isShortage } from "../system/shortage.ts";
+import { acceptClient, bindListener, closeDescriptor, duplicate, peerUser, setBacklog } from "../system/sockets.ts";
 import { folderOf, makeFolder, removeDead, removeSocket, removeStale, socketIn } from "./folder.ts";
 import { decodeRequest, encode, exchangeTimeout, longestRequest, type Request } from "./protocol.ts";
 
@@ -10,6 +12,8 @@ const atOnce = 4;
 export const controlDescriptors = 2 + atOnce;
 /** Milliseconds without a new client after every four: whoever asks without end costs the relay next to nothing. */
 const rest = 100;
+/** Milliseconds without a new client after accept(2) has failed for lack of descriptors or memory. */
+const shortageRest = 5_000;
 /** More clients are not kept waiting: they are refused. */
 const queueLength = 8;
 
@@ -43,6 +47,7 @@ export class ControlServer {
     readonly answer: Answer,
   ) {
     this.#accept();
+    startProcessorAlarm(this.#probe);
   }
 
   /** Opens the socket of this process; where that cannot be, `tell` gets a line which says why, and null is returned. */
@@ -71,6 +76,7 @@ export class ControlServer {
   close(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    stopProcessorAlarm(this.#probe);
     removeSocket(this.path);
     clearTimeout(this.#rest);
     this.#pause();
@@ -94,10 +100,25 @@ export class ControlServer {
     }
   }
 
-  #acceptLater(): void {
+  #acceptLater(delay = rest): void {
     if (this.#state === "closed" || this.#rest !== undefined || this.#clients.size === atOnce) return;
-    this.#rest = setTimeout(() => this.#accept(), rest);
+    this.#rest = setTimeout(() => this.#accept(), delay);
   }
+
+  /** While accept(2) fails Bun asks anew without end and tells nobody, as in proxy/listener.ts. */
+  readonly #probe = (): void => {
+    if (this.#listener === null) return;
+    const client = acceptClient(this.fd);
+    if (typeof client === "number") {
+      const data = undefined as unknown as Exchange;
+      Bun.connect<Exchange>({ fd: client, allowHalfOpen: true, data, socket: this.#handlers }).catch(() => {
+        // The event loop has no memory for it: it is Bun's to close.
+      });
+    } else if (isShortage(client)) {
+      this.#pause();
+      this.#acceptLater(shortageRest);
+    }
+  };
 
   /** Works inside `open` too: not one connection more is accepted. */
   #pause(): void {

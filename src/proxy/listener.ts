@@ -2,9 +2,9 @@ import type { SocketHandler, SocketListener } from "bun";
 import { formatAddress } from "../address.ts";
 import { reasonOf } from "../errors.ts";
 import { log } from "../log.ts";
+import { explainShortage, isShortage } from "../system/shortage.ts";
 import type { ListeningSocket } from "../system/sockets.ts";
 import { acceptClient, closeDescriptor, duplicate, setBacklog } from "../system/sockets.ts";
-import { explainShortage, isShortage } from "./shortage.ts";
 import type { Side } from "./side.ts";
 
 /** As long a queue as the kernel grants: it caps this by net.core.somaxconn or kern.ipc.somaxconn. */

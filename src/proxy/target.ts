@@ -3,9 +3,9 @@ import type { Socket, SocketHandler } from "bun";
 import { type Address, formatAddress, lookUpHost } from "../address.ts";
 import { platform } from "../system/platform.ts";
 import { explainProtection, protectedFolder } from "../system/privacy.ts";
+import { explainShortage, isShortage } from "../system/shortage.ts";
 import { encodeAddress, type SocketName } from "../system/sockaddr.ts";
 import { connectUnix } from "../system/sockets.ts";
-import { explainShortage, isShortage } from "./shortage.ts";
 
 /** Where the connections of a route go. */
 export interface Target {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { closeSync, openSync, rmSync } from "node:fs";
-import { type Client, order } from "../support/client.ts";
+import { folderOf, socketIn } from "../../src/control/folder.ts";
+import { Client, order } from "../support/client.ts";
 import { compile } from "../support/compile.ts";
 import { FaultyBackend } from "../support/faulty-backend.ts";
 import { type ProgramUnderTest, programUnderTest, serve } from "../support/program-under-test.ts";
@@ -70,6 +71,8 @@ describe.skipIf(programUnderTest.platform === "macos" || Bun.which("prlimit") ==
       for (let times = 1; times <= 2; times++) {
         const told = (line: RegExp) => [...daemon.stderr.matchAll(new RegExp(line, "g"))].length;
         shortage.begin(daemon);
+        // Who asks for the daemon's status has to wait, too.
+        using _asking = await Client.open({ kind: "unix", path: socketIn(folderOf(0), daemon.pid) });
         const clients: Client[] = [];
         for (let index = 0; index < 20; index++) {
           clients.push(await order(daemon.address, { answer: 1_000, last: "hold" }));
