@@ -210,8 +210,13 @@ describe("its socket", () => {
     const sockets = (pid: number) =>
       readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
         if (Number(fd) <= 2) return [];
-        const target = readlinkSync(`/proc/${pid}/fd/${fd}`);
-        return target.startsWith("socket:") ? [target] : [];
+        try {
+          const target = readlinkSync(`/proc/${pid}/fd/${fd}`);
+          return target.startsWith("socket:") ? [target] : [];
+        } catch {
+          // It has been closed since the folder was read.
+          return [];
+        }
       });
     const programs = async () => (await askStatus(daemon.pid)).programs.map(({ pid }) => pid);
     const [first = 0] = await programs();
