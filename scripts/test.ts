@@ -89,7 +89,7 @@ const work = async () => {
     if (next.length > 0) outcomes.push(await runFiles(next));
   }
 };
-await Promise.all(Array.from({ length: availableParallelism() + 1 }, work));
+await Promise.all(Array.from({ length: availableParallelism() + 2 }, work));
 for (const file of last) outcomes.push(await runFiles([file]));
 
 const sum = (what: "passed" | "failed" | "skipped") => outcomes.reduce((total, outcome) => total + outcome[what], 0);

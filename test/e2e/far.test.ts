@@ -139,14 +139,14 @@ describe.skipIf(DelayedLink.missing !== null || programUnderTest.platform === "m
     for (const client of clients) client.reset();
   }, 60_000);
 
-  test("a reader that takes nothing for four times that long is not cut", async () => {
+  test("a reader that takes nothing for ten times that long is not cut", async () => {
     await using link = await DelayedLink.start({ rtt: 10 });
     const { daemon, backend, where } = await relay(link);
     await using _daemon = daemon;
     await using _backend = backend;
     const given = { answer: 20_000_000, last: "hold" } as const;
     using paused = await link.inside("far", () => order(where, given, { reading: false }));
-    await Bun.sleep(45_000);
+    await Bun.sleep(110_000);
     expect(paused.state).toBe("open");
     paused.resume();
     await paused.got(20_000_000, 30_000);
