@@ -1,6 +1,7 @@
 import type { Dial, Dialing } from "./dial.ts";
 import { Inactivity } from "./inactivity.ts";
 import type { Kernel } from "./kernel.ts";
+import { disconnectCheck, Liveness } from "./liveness.ts";
 import type { Peer } from "./peer.ts";
 import { largeChunk, Reader } from "./reader.ts";
 import type { Sink, Source, Stream } from "./stream.ts";
@@ -35,10 +36,6 @@ const deliveryLimit = 60_000;
 const deliveryChecks = { first: 2, longest: 250 };
 /** A client whose server has gone is closed after so many milliseconds of silence, and after so many in all. */
 const linger = { silence: 5_000, limit: 30_000, check: 500 };
-/** Milliseconds of the ten keep-alive probes, one each second, after which a silent peer counts as gone (setKeepAlive). */
-const probing = 10_000;
-/** Milliseconds between the looks whether a Unix peer that has ended its data has gone. */
-const disconnectCheck = 2_000;
 
 /**
  * A socket between the two streams of its connection: `inbound` brings what its peer sends to the other side, `outbound` what
@@ -55,7 +52,8 @@ export class Side implements Source, Sink, Dialing<Side> {
 
   /** Made for a peer that is paused or sends a lot; most do neither. */
   #reader: Reader | null = null;
-  #probes: "due" | "decided" = "due";
+  /** Made at the first look: most connections are over by then. */
+  #liveness: Liveness | null = null;
   #sendBuffer: "standard" | "grown" = "standard";
   #lingering: { since: number; silence: Inactivity } | null = null;
   #delivery: { inactivity: Inactivity; nextCheck: number } | null = null;
@@ -211,8 +209,7 @@ export class Side implements Source, Sink, Dialing<Side> {
   /** Does what can wait a little; returns milliseconds until it wants to be called again. */
   tick(now: number): number {
     if (this.peer === null) return Number.POSITIVE_INFINITY;
-    this.#probe(this.peer);
-    return Math.min(this.#checkDelivery(now), this.#checkLingering(now), this.#checkConnected(), this.#checkAlive());
+    return Math.min(this.#checkDelivery(now), this.#checkLingering(now), this.#checkLiveness());
   }
 
   /** The rule for closing a socket: nothing comes in that anybody takes, and nothing more goes out. A client's end is waited for. */
@@ -223,13 +220,6 @@ export class Side implements Source, Sink, Dialing<Side> {
 
   get #unsent(): number {
     return this.peer === null ? 0 : this.owner.kernel.unsentBytes(this.peer.fd);
-  }
-
-  #probe({ fd }: Peer): void {
-    if (this.#probes === "decided") return;
-    this.#probes = "decided";
-    const { kernel, tcpKeepalive } = this.owner;
-    if (this.kind === "tcp" && tcpKeepalive !== Number.POSITIVE_INFINITY) kernel.setKeepAlive(fd, tcpKeepalive);
   }
 
   #checkDelivery(now: number): number {
@@ -257,40 +247,27 @@ export class Side implements Source, Sink, Dialing<Side> {
     return this.#lingering === null ? Number.POSITIVE_INFINITY : linger.check;
   }
 
-  /** On macOS nothing tells of a Unix peer that closes some time after it has ended its data. */
-  #checkConnected(): number {
-    const { peer } = this;
-    if (this.kind === "tcp" || peer === null || !this.inbound.ended || this.outbound.shut)
-      return Number.POSITIVE_INFINITY;
-    if (!this.owner.kernel.isDisconnected(peer.fd)) return disconnectCheck;
-    this.socketClosed();
-    peer.end();
-    return Number.POSITIVE_INFINITY;
-  }
-
   /** Whether the end of this backend's data is that of a program that has crashed: over TCP a reset tells. */
   get #isCrash(): boolean {
     return this.role === "backend" && this.kind === "unix" && this.owner.hasCrashed();
   }
 
-  /**
-   * On Linux the kernel's keep-alive does not run while data is on its way (tcp_keepalive_timer in net/ipv4/tcp_timer.c), and it
-   * retransmits for a quarter of an hour. On macOS keep-alive runs in every state (TCPT_KEEP in xnu's bsd/netinet/tcp_timer.c).
-   * A peer that is alive and takes nothing is not cut: its kernel answers probes.
-   */
-  #checkAlive(): number {
+  #checkLiveness(): number {
     const { peer } = this;
-    const { kernel, tcpKeepalive } = this.owner;
-    if (this.kind === "unix" || peer === null || tcpKeepalive === Number.POSITIVE_INFINITY)
-      return Number.POSITIVE_INFINITY;
-    const bound = tcpKeepalive + probing;
-    if (kernel.unsentBytes(peer.fd) === 0) return bound / 2;
-    if (kernel.unansweredFor(peer.fd) < bound) return Math.max(1_000, bound / 8);
-    this.owner.vanished(this);
-    const { ended } = this.inbound;
-    this.#forgetPeer();
-    if (!ended) this.inbound.reset();
-    peer.terminate();
+    if (peer === null) return Number.POSITIVE_INFINITY;
+    this.#liveness ??= new Liveness(this);
+    const found = this.#liveness.check(peer.fd);
+    if (typeof found === "number") return found;
+    if (found === "disconnected") {
+      this.socketClosed();
+      peer.end();
+    } else {
+      this.owner.vanished(this);
+      const { ended } = this.inbound;
+      this.#forgetPeer();
+      if (!ended) this.inbound.reset();
+      peer.terminate();
+    }
     return Number.POSITIVE_INFINITY;
   }
 
