@@ -29,6 +29,7 @@ const owner: ConnectionOwner = {
     growReceiveBuffer: () => {},
     isDisconnected: () => false,
     largeChunkRead: () => {},
+    offeredWindow: () => 0,
     readableBytes: () => 0,
     receiveInto: () => 0,
     sendRoom: () => Number.POSITIVE_INFINITY,

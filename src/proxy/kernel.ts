@@ -6,6 +6,7 @@ export type Kernel = Pick<
   typeof sockets,
   | "growReceiveBuffer"
   | "isDisconnected"
+  | "offeredWindow"
   | "readableBytes"
   | "receiveInto"
   | "sendRoom"

@@ -15,10 +15,10 @@ const mostGrown = 10;
 /** Milliseconds for which a client may be behind without having to prove itself anew: the buffer of a Unix socket is soon full. */
 const moment = 50;
 /**
- * Bytes that a client's kernel has to acknowledge before its backend's buffer grows: more than it does for a client that reads nothing,
- * which is 64 KB on Linux (half of tcp_rmem's default) and 128 on macOS (net.inet.tcp.recvspace). No more than that, since a server's
- * BBR takes three round trips at a limit for all that the way can carry, and tries more only slowly: with 256 KB downloads at
- * 10 ms had half the rate.
+ * Bytes that a client's kernel has to have taken or to offer to take before its backend's buffer grows: more than it does for a
+ * client that reads nothing, which is up to 128 KB on Linux (64 to begin with, half of tcp_rmem's default) and on macOS
+ * (net.inet.tcp.recvspace). Its offer counts, since that tells of a client that reads a round trip or two earlier: a server's BBR
+ * takes three round trips at a limit for all that the way can carry, and tries more only slowly. A Unix socket offers nothing.
  */
 const proof = 144 * 1024;
 
@@ -57,7 +57,8 @@ export class ReceiveBuffer {
     if (this.#behindSince !== null && performance.now() - this.#behindSince > moment) this.#takenSince = received;
     this.#behindSince = null;
     const taken = received - this.#takenSince;
-    if (grownNow >= mostGrown || taken < proof || taken - this.kernel.unsentBytes(client) < proof) return;
+    if (grownNow >= mostGrown) return;
+    if (taken - this.kernel.unsentBytes(client) + this.kernel.offeredWindow(client) < proof) return;
     grownNow++;
     this.#size = "grown";
     this.kernel.growReceiveBuffer(fd, grown);

@@ -43,6 +43,8 @@ export const systemConstants = {
   TCP_WINDOW_CLAMP: { linux: 10, macos: 0 },
   /** Linux only: struct tcp_info. */
   TCP_INFO: { linux: 11, macos: 0 },
+  /** macOS only: struct tcp_connection_info. */
+  TCP_CONNECTION_INFO: { linux: 0, macos: 0x106 },
   /** Linux only: what a socket's buffers hold and may hold. */
   SO_MEMINFO: { linux: 55, macos: 0 },
   /** macOS only: bytes in the send buffer that the peer has not acknowledged. */

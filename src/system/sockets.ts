@@ -180,6 +180,26 @@ export function unansweredFor(fd: number): number {
   return unanswered < 2 ? 0 : new DataView(info.buffer).getUint32(tcpInfo.lastAckReceived, true);
 }
 
+/**
+ * Where the window lies that a TCP peer offers: in linux/tcp.h's struct tcp_info since Linux 5.4, and in struct tcp_connection_info
+ * (xnu's bsd/netinet/tcp.h). In bytes.
+ */
+const peerWindow =
+  platform === "macos"
+    ? { option: constants.TCP_CONNECTION_INFO, length: 112, offset: 28 }
+    : { option: constants.TCP_INFO, length: 232, offset: 228 };
+
+/**
+ * Bytes that a TCP peer's kernel offers to take after those that it has acknowledged (SND.WND of RFC 9293, 3.3.1). 0 where that
+ * cannot be told: of a Unix socket, and on Linux before 5.4.
+ */
+export function offeredWindow(fd: number): number {
+  const info = new Uint8Array(peerWindow.length);
+  const length = new Uint32Array([peerWindow.length]);
+  if (libc.getsockopt(fd, constants.IPPROTO_TCP, peerWindow.option, info, length) !== 0) return 0;
+  return new DataView(info.buffer).getUint32(peerWindow.offset, true);
+}
+
 /** Bytes that can be read at once (SIOCINQ in tcp(7) and unix(7); SO_NREAD on macOS); 0 at the end and after an error. */
 export function readableBytes(fd: number): number {
   if (linux === null) return getOption(fd, constants.SO_NREAD) ?? 0;

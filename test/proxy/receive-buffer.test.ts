@@ -11,10 +11,12 @@ const client = 4;
 const made: ReceiveBuffer[] = [];
 /** What the client's kernel has not acknowledged. */
 let unsent = 0;
+/** What it offers to take after that. */
+let offered = 0;
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => {
   jest.useRealTimers();
-  unsent = 0;
+  unsent = offered = 0;
   for (const buffer of made.splice(0)) buffer.release();
 });
 
@@ -23,8 +25,9 @@ function limited(near = false): { buffer: ReceiveBuffer; sizes: number[] } {
   const sizes: number[] = [];
   const resize = (fd: number, bytes: number) => void sizes.push(fd === backend ? bytes : Number.NaN);
   const unsentBytes = (fd: number) => (fd === client ? unsent : Number.NaN);
-  const kernel = { setReceiveBuffer: resize, growReceiveBuffer: resize, unsentBytes } as unknown as Kernel;
-  const buffer = new ReceiveBuffer(kernel, near);
+  const offeredWindow = (fd: number) => (fd === client ? offered : Number.NaN);
+  const kernel = { setReceiveBuffer: resize, growReceiveBuffer: resize, unsentBytes, offeredWindow };
+  const buffer = new ReceiveBuffer(kernel as unknown as Kernel, near);
   made.push(buffer);
   buffer.limit(backend);
   buffer.limit(backend);
@@ -46,6 +49,19 @@ test("what only lies in the client's kernel does not count", () => {
   buffer.taken(backend, 1_000_000 + proof - 1, client);
   expect(sizes).toEqual([small]);
   buffer.taken(backend, 1_000_000 + proof, client);
+  expect(sizes).toEqual([small, large]);
+});
+
+test("what the client's kernel offers counts: it offers less and less where nobody reads", () => {
+  const { buffer, sizes } = limited();
+  offered = 65_536;
+  for (; offered > 0; offered -= 8_192) buffer.taken(backend, 65_536 - offered, client);
+  buffer.taken(backend, 65_536, client);
+  expect(sizes).toEqual([small]);
+  offered = proof - 81_920;
+  buffer.taken(backend, 81_919, client);
+  expect(sizes).toEqual([small]);
+  buffer.taken(backend, 81_920, client);
   expect(sizes).toEqual([small, large]);
 });
 

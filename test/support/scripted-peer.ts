@@ -130,6 +130,7 @@ export class ScriptedOwner implements ConnectionOwner {
     growReceiveBuffer: (fd, bytes) => void this.peers.get(fd)?.receiveBuffers.push(bytes),
     largeChunkRead: () => {},
     isDisconnected: (fd) => this.peers.get(fd)?.vanished ?? false,
+    offeredWindow: () => 0,
     readableBytes: (fd) => this.peers.get(fd)?.unread ?? 0,
     receiveInto: () => 0,
     sendRoom: () => Number.POSITIVE_INFINITY,

@@ -63,6 +63,7 @@ describe("constants and layouts", () => {
       NUMBER(SK_MEMINFO_SNDBUF); NUMBER(SK_MEMINFO_WMEM_QUEUED); NUMBER(SK_MEMINFO_WMEM_ALLOC); NUMBER(SK_MEMINFO_VARS);
       NUMBER(sizeof(struct ucred)); NUMBER(offsetof(struct ucred, uid));
     #else
+      NUMBER(TCP_CONNECTION_INFO); NUMBER(sizeof(struct tcp_connection_info)); NUMBER(offsetof(struct tcp_connection_info, tcpi_snd_wnd));
       NUMBER(SOL_LOCAL); NUMBER(LOCAL_PEERCRED); NUMBER(XUCRED_VERSION);
       NUMBER(sizeof(struct xucred)); NUMBER(offsetof(struct xucred, cr_version)); NUMBER(offsetof(struct xucred, cr_uid));
     #endif
@@ -133,7 +134,7 @@ describe("constants and layouts", () => {
               "SO_MEMINFO",
               "SO_PEERCRED",
             ]
-          : ["SO_NWRITE", "SO_NREAD", "SOL_LOCAL", "LOCAL_PEERCRED"]
+          : ["SO_NWRITE", "SO_NREAD", "SOL_LOCAL", "LOCAL_PEERCRED", "TCP_CONNECTION_INFO"]
       ).includes(name);
       expect([name, value[platform]]).toEqual([name, onlyOfOtherSystem ? 0 : Number(told.get(name))]);
     }
@@ -153,6 +154,8 @@ describe("constants and layouts", () => {
       ["CLD_EXITED", 1],
       ...(darwin
         ? ([
+            ["sizeof(struct tcp_connection_info)", 112],
+            ["offsetof(struct tcp_connection_info, tcpi_snd_wnd)", 28],
             ["XUCRED_VERSION", 0],
             ["sizeof(struct xucred)", 76],
             ["offsetof(struct xucred, cr_version)", 0],
@@ -212,6 +215,7 @@ describe("constants and layouts", () => {
       TCP_KEEPINTVL: 0x101, // bsd/netinet/tcp.h
       TCP_KEEPCNT: 0x102, // bsd/netinet/tcp.h
       TCP_WINDOW_CLAMP: 0, // there is none
+      TCP_CONNECTION_INFO: 0x106, // bsd/netinet/tcp.h
       TCP_INFO: 0, // there is none that user processes may ask for
       SO_MEMINFO: 0, // there is none
       SO_NWRITE: 0x1024, // bsd/sys/socket.h

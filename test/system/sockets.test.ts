@@ -1,9 +1,10 @@
 import { dlopen } from "bun:ffi";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { randomUUID } from "node:crypto";
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Socket } from "bun";
+import type { Socket, SocketHandler } from "bun";
 import type { Address } from "../../src/address.ts";
 import { systemConstants } from "../../src/system/libc.ts";
 import { platform } from "../../src/system/platform.ts";
@@ -15,6 +16,7 @@ import {
   connectUnix,
   describe as describeDescriptor,
   duplicate,
+  offeredWindow,
   peerUser,
   readableBytes,
   setKeepAlive,
@@ -149,34 +151,51 @@ describe("duplicate", () => {
   });
 });
 
+/** Both ends of a connection over `kind`; `handlers` are those of the end that has connected. The accepted one is paused. */
+async function connection(kind: "tcp" | "unix", handlers: SocketHandler<undefined> = { data() {} }) {
+  const fd = bindListener(kind === "tcp" ? tcp("127.0.0.1", 0) : { kind, path: join(folder, randomUUID()) }, 1);
+  const { address } = describeDescriptor(fd) as { address: Address };
+  const open = Promise.withResolvers<Socket<undefined>>();
+  const server = Bun.listen<undefined>({ fd, allowHalfOpen: true, socket: { open: open.resolve, data() {} } });
+  const options = { allowHalfOpen: true, socket: handlers, data: undefined };
+  const connected =
+    address.kind === "unix"
+      ? await Bun.connect<undefined>({ ...options, unix: address.path })
+      : await Bun.connect<undefined>({ ...options, hostname: address.host, port: address.port });
+  const accepted = await open.promise;
+  accepted.pause();
+  return {
+    connected,
+    accepted,
+    [Symbol.dispose]() {
+      accepted.terminate();
+      connected.terminate();
+      server.stop();
+    },
+  };
+}
+
+/** Writes until the kernel takes no more. */
+function fill(socket: Socket<undefined>): void {
+  const chunk = Buffer.alloc(65_536);
+  while (socket.write(chunk) === chunk.length);
+}
+
 describe("unsentBytes", () => {
-  test("counts what the peer has not taken, over TCP and Linux's Unix sockets, and is 0 once it has", async () => {
-    const addresses: Address[] = [tcp("127.0.0.1", 0), { kind: "unix", path: join(folder, "unsent") }];
-    for (const address of addresses) {
-      const fd = bindListener(address, 1);
-      const found = describeDescriptor(fd);
-      if (found.kind !== "listener") throw new Error("not bound");
-      const accepted = Promise.withResolvers<Socket<undefined>>();
-      const handlers = { open: (socket: Socket<undefined>) => accepted.resolve(socket), data() {} };
-      using _server = Bun.listen({ fd, socket: handlers });
-      const socket = { data() {} };
-      const writer =
-        found.address.kind === "unix"
-          ? await Bun.connect({ unix: found.address.path, socket })
-          : await Bun.connect({ hostname: found.address.host, port: found.address.port, socket });
-      const reader = await accepted.promise;
-      reader.pause();
+  test.each(["tcp", "unix"] as const)(
+    "counts what the peer has not taken over %s, where the system tells, and is 0 once it has",
+    async (kind) => {
+      using it = await connection(kind);
+      const { connected: writer, accepted: reader } = it;
       expect(unsentBytes(writer.fd)).toBe(0);
-      const chunk = Buffer.alloc(65_536);
-      while (writer.write(chunk) === chunk.length);
+      fill(writer);
       // macOS puts what is sent over a Unix socket straight into the peer's buffer.
-      if (found.address.kind === "unix" && platform === "macos") expect(unsentBytes(writer.fd)).toBe(0);
+      if (kind === "unix" && platform === "macos") expect(unsentBytes(writer.fd)).toBe(0);
       else expect(unsentBytes(writer.fd)).toBeGreaterThan(0);
       reader.resume();
       await waitFor("all to be taken", () => unsentBytes(writer.fd) === 0);
-      writer.terminate();
-    }
-  });
+    },
+  );
 
   test("is 0 for what is not a socket", () => {
     const fd = openSync("/dev/null", "r");
@@ -185,36 +204,38 @@ describe("unsentBytes", () => {
   });
 });
 
-test("shutDownIfRead sends FIN where nothing is unread, over TCP and Unix sockets, and else leaves the socket as it is", async () => {
-  const addresses: Address[] = [tcp("127.0.0.1", 0), { kind: "unix", path: join(folder, "shut-down") }];
-  for (const address of addresses) {
-    const fd = bindListener(address, 1);
-    const found = describeDescriptor(fd);
-    if (found.kind !== "listener") throw new Error("not bound");
-    const accepted = Promise.withResolvers<Socket<undefined>>();
-    const handlers = { open: (socket: Socket<undefined>) => accepted.resolve(socket), data() {} };
-    using _server = Bun.listen({ fd, allowHalfOpen: true, socket: handlers });
+describe("offeredWindow", () => {
+  test("is what a TCP peer still takes: nothing once its kernel is full, and more again when it reads", async () => {
+    using it = await connection("tcp");
+    const { connected: writer, accepted: reader } = it;
+    const window = offeredWindow(writer.fd);
+    expect(window).toBeGreaterThan(8_192);
+    fill(writer);
+    await waitFor("it to be full", () => offeredWindow(writer.fd) < 8_192);
+    reader.resume();
+    await waitFor("it to be read", () => offeredWindow(writer.fd) >= window);
+  });
+
+  test("is 0 for a Unix socket", async () => {
+    using it = await connection("unix");
+    expect(offeredWindow(it.connected.fd)).toBe(0);
+  });
+});
+
+test.each(["tcp", "unix"] as const)(
+  "shutDownIfRead sends FIN over %s where nothing is unread, and else leaves the socket as it is",
+  async (kind) => {
     let ended = false;
     let text = "";
-    const socket = {
-      data: (_: Socket<undefined>, chunk: Buffer) => {
+    using it = await connection(kind, {
+      data: (_, chunk) => {
         text += chunk;
       },
       end: () => {
         ended = true;
       },
-    };
-    const peer =
-      found.address.kind === "unix"
-        ? await Bun.connect<undefined>({ allowHalfOpen: true, unix: found.address.path, socket, data: undefined })
-        : await Bun.connect<undefined>({
-            allowHalfOpen: true,
-            hostname: "127.0.0.1",
-            port: found.address.port,
-            socket,
-          });
-    const ours = await accepted.promise;
-    ours.pause();
+    });
+    const { connected: peer, accepted: ours } = it;
     peer.write("unread");
     await waitFor("the data to arrive", () => readableBytes(ours.fd) === 6);
     expect(shutDownIfRead(ours.fd)).toBe(false);
@@ -225,10 +246,8 @@ test("shutDownIfRead sends FIN where nothing is unread, over TCP and Unix socket
     expect(ended).toBe(false);
     expect(shutDownIfRead(ours.fd)).toBe(true);
     await waitFor("the end", () => ended);
-    ours.terminate();
-    peer.terminate();
-  }
-});
+  },
+);
 
 test.each([
   [60_000, 60],

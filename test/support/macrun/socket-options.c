@@ -181,11 +181,33 @@ static int get_socket_option(int fd, int name, void *to, socklen_t *size) {
   return fail(D_ENOPROTOOPT);
 }
 
+/* struct tcp_connection_info (bsd/netinet/tcp.h), as far as it is filled here: the window that the peer offers. */
+struct d_tcp_connection_info {
+  unsigned char state, send_scale, receive_scale, padding;
+  unsigned options, flags, rto, maxseg, ssthresh, cwnd, send_window;
+  unsigned rest[20];
+};
+
+/* tcp_ctloutput (bsd/netinet/tcp_usrreq.c); level and socket are checked before it (uipc_ctloutput for Unix sockets). */
+static int get_tcp_connection_info(int fd, void *to, socklen_t *size) {
+  enum { SEND_WINDOW = 228, LENGTH = 232 }; /* tcpi_snd_wnd of linux/tcp.h, which netinet/tcp.h does not know */
+  unsigned char info[LENGTH] = {0};
+  socklen_t length = LENGTH;
+  if (!is_tcp(fd)) return fail(D_EINVAL);
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length) != 0) return -1;
+  struct d_tcp_connection_info told = {0};
+  memcpy(&told.send_window, info + SEND_WINDOW, sizeof told.send_window);
+  if (*size > sizeof told) *size = sizeof told;
+  memcpy(to, &told, *size);
+  return 0;
+}
+
 int mac_getsockopt(int fd, int level, int name, void *to, socklen_t *size) {
   const struct descriptor *d = descriptor(fd);
   if (!d->type) return not_a_socket(fd);
   if (level == D_SOL_SOCKET) return get_socket_option(fd, name, to, size);
   if (level == D_SOL_LOCAL && d->domain == AF_UNIX) return get_peer(fd, name, to, size);
+  if (level == D_IPPROTO_TCP && name == D_TCP_CONNECTION_INFO) return get_tcp_connection_info(fd, to, size);
   int linux_level = level, linux_name = name;
   if (translate(&linux_level, &linux_name)) return getsockopt(fd, linux_level, linux_name, to, size);
   fprintf(stderr, "macrun: getsockopt %d 0x%x is not implemented\n", level, name);
