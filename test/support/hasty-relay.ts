@@ -3,7 +3,6 @@
  * a client which half-closes loses its answer. Called as the program is; its server listens on a Unix socket.
  */
 import { dlopen, read } from "bun:ffi";
-import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Socket } from "bun";
 import { waitFor } from "./wait.ts";
@@ -21,7 +20,6 @@ const fd = read.i32(Number(array[0]) as Parameters<typeof read.i32>[0], 0);
 
 const path = join(process.cwd(), `hasty-relay-${process.pid}.socket`);
 Bun.spawn(process.argv.slice(2), { env: { ...process.env, LAUNCH_PROGRAM_SOCKET_PATH: path } });
-await waitFor("the server listens", () => existsSync(path));
 
 const handlers = {
   data: ({ data }: Socket<Side>, chunk: Buffer) => void data.other?.write(chunk),
@@ -35,7 +33,10 @@ Bun.listen<Side>({
     open: async (client) => {
       client.data = { other: null };
       client.pause();
-      client.data.other = await Bun.connect<Side>({ unix: path, socket: handlers, data: { other: client } });
+      // The path is there a moment before the server listens.
+      client.data.other = await waitFor("the server takes a connection", () =>
+        Bun.connect<Side>({ unix: path, socket: handlers, data: { other: client } }).catch(() => null),
+      );
       client.resume();
     },
   },
