@@ -113,10 +113,19 @@ export class Dialer<Side extends Dialing<Side>> {
     this.#take(dial);
   }
 
-  /** Gives the clients that wait to another dialer, in their order and each with its deadline. Nobody is dialled for here from then on. */
+  /**
+   * Gives the clients that wait to another dialer that has none yet, in their order and each with its deadline, and what they wait for
+   * with them. Nobody is dialled for here from then on.
+   */
   handOver(to: Dialer<Side>): void {
     clearTimeout(this.#retry);
     clearTimeout(this.#watch);
+    if (this.#outage !== null && this.#waiting.length > 0) {
+      to.#state = "waiting";
+      to.#outage = this.#outage;
+      to.#outage.target = to.target;
+      this.#outage = null;
+    }
     for (const dial of this.#waiting.splice(0)) to.#take({ ...dial, dialer: to, order: to.#dials++ });
   }
 
@@ -215,7 +224,7 @@ export class Dialer<Side extends Dialing<Side>> {
   #enqueue(dial: Dial<Side>): void {
     // A client that has to wait for the program is not read.
     if (this.#state === "waiting") dial.side.mustWait();
-    this.#outage?.holdsUp(dial.order);
+    this.#outage?.holdsUp(dial.side);
     const later = this.#waiting.findIndex((other) => other.order > dial.order);
     this.#waiting.splice(later < 0 ? this.#waiting.length : later, 0, dial);
   }

@@ -10,17 +10,21 @@ export class Outage {
   /** Why the last try failed. */
   reason = "";
   readonly #since = performance.now();
-  readonly #clients = new Set<number>();
+  readonly #clients = new WeakSet<object>();
+  #count = 0;
   #told = false;
 
   constructor(
-    readonly target: Address,
+    /** Where the program is looked for. */
+    public target: Address,
     readonly log: Log,
   ) {}
 
-  /** The client of that number has to wait. */
-  holdsUp(client: number): void {
+  /** `client` has to wait. It is counted once. */
+  holdsUp(client: object): void {
+    if (this.#clients.has(client)) return;
     this.#clients.add(client);
+    this.#count++;
   }
 
   /** Warns, once, when it has lasted. */
@@ -35,7 +39,7 @@ export class Outage {
     if (!this.#told) return;
     const seconds = ((performance.now() - this.#since) / 1000).toFixed(1);
     this.log.info(
-      `the program accepts connections at ${formatAddress(this.target)} after ${seconds} s; ${this.#clients.size} waited for it`,
+      `the program accepts connections at ${formatAddress(this.target)} after ${seconds} s; ${this.#count} waited for it`,
     );
   }
 }

@@ -154,6 +154,19 @@ test("clients that wait can be given to another dialer, in their order and with 
   expect(performance.now() - begun).toBeLessThan(5_000);
 });
 
+test("a wait that ends at another dialer is over in the log, too, at the place and with the number of those who waited", async () => {
+  const first = dialer(unix());
+  for (const name of ["a", "b", "c"]) first.dial(name);
+  await waitFor("the warning", () => first.lines.length > 0);
+  const there: Address = { kind: "unix", path: join(folder, "other") };
+  backend(there);
+  first.dialer.handOver(dialer(there).dialer);
+  await first.over(3);
+  await waitFor("the second line", () => first.lines.length > 1);
+  expect(first.results).toEqual(["a connected", "b connected", "c connected"]);
+  expect(first.lines[1]).toMatch(/accepts connections at .*other after \d\.\d s; 3 waited for it/);
+});
+
 test("a wait of over a second gets one warning and one line with a count when it is over", async () => {
   const { dial, results, over, lines } = dialer(unix());
   for (const name of ["a", "b", "c"]) dial(name);

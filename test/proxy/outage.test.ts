@@ -19,7 +19,7 @@ function outage(): Outage {
 
 test("a short one is not worth a line", () => {
   const short = outage();
-  short.holdsUp(1);
+  short.holdsUp({});
   jest.advanceTimersByTime(999);
   short.reason = "ENOENT";
   short.tell();
@@ -29,7 +29,8 @@ test("a short one is not worth a line", () => {
 
 test("a longer one is warned of once, and its end told with the number of clients", () => {
   const long = outage();
-  for (const client of [1, 2, 2]) long.holdsUp(client);
+  const client = {};
+  for (const each of [{}, client, client]) long.holdsUp(each);
   jest.advanceTimersByTime(1_000);
   long.reason = "ENOENT";
   long.tell();
