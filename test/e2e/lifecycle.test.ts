@@ -4,6 +4,9 @@ import { readFileSync } from "node:fs";
 import { chmod, mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { build, type PlistValue } from "plist";
+import { folderOf } from "../../src/control/folder.ts";
+import { ControlServer } from "../../src/control/server.ts";
+import { account } from "../service/status/fixture.ts";
 import { Client } from "../support/client.ts";
 import { agentUser, asUser, greeter, InstallFixture, isRoot } from "../support/install-fixture.ts";
 import { quietHost } from "../support/launchd/fixture.ts";
@@ -103,6 +106,29 @@ describe.skipIf(!isRoot)("a daemon that is kept running (for root)", () => {
     await said("--start", label);
     expect(await fixture.greet()).toBe("new");
     expect(await said("--restart", label)).toHaveLength(3);
+  });
+
+  test("is what --reload means by its label, not a process that claims to have that", async () => {
+    fixture.start();
+    await daemon({ KeepAlive: true });
+    const claim = account({ label, pid: process.pid });
+    const claimant = ControlServer.open(
+      () => claim,
+      () => {},
+      folderOf(0),
+    );
+    try {
+      const listed = JSON.parse((await run(["--status", "--json"])).stdout);
+      expect(listed).toContainEqual(expect.objectContaining({ name: label, pid: process.pid }));
+      expect(await fixture.greet()).toBe("hello");
+      expect((await said("--reload", label)).at(-1)).toStartWith(`${label} is reloaded: `);
+      await said("--stop", label);
+      expect(await refused(["--reload", label])).toBe(
+        `cannot reload ${label}: it does not run now (not loaded); --status ${label} tells more`,
+      );
+    } finally {
+      claimant?.close();
+    }
   });
 
   test("is not stopped with --idle, since launchd would start it at once", async () => {
