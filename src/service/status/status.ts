@@ -40,8 +40,12 @@ async function showOnce(
   { print, tell }: Output,
   before: string,
 ): Promise<number> {
-  // Several looks are a line each.
-  const inJson = (value: unknown) => JSON.stringify(value, null, watch ? 0 : 2);
+  // Several looks are a line each. JSON leaves the control characters from U+007F to U+009F as they are, and terminals obey them.
+  const inJson = (value: unknown) =>
+    JSON.stringify(value, null, watch ? 0 : 2).replace(
+      /[\u007f-\u009f]/g,
+      (control) => `\\u00${control.charCodeAt(0).toString(16)}`,
+    );
   const { uid, colour } = caller;
   if (subject === null) {
     const [services, daemons] = await Promise.all([servicesOf(caller), daemonsOf(uid)]);
