@@ -215,6 +215,25 @@ describe("with scripted peers", () => {
     it.connection.close("stopped");
   });
 
+  test("what is read for a Unix sink is what it has room for, and 8 KiB where it has none", () => {
+    const it = connectionOf({ backend: "unix" });
+    const lengths: number[] = [];
+    it.owner.kernel.sendRoom = () => it.backendPeer.room;
+    it.owner.kernel.readableBytes = () => 1_000_000;
+    it.owner.kernel.receiveInto = (_fd, buffer, length) => {
+      buffer.set(bytesFrom(65_536 + lengths.reduce((sum, one) => sum + one, 0), length));
+      lengths.push(length);
+      return length;
+    };
+    it.backendPeer.room = 65_536 + 262_144 + 30_000;
+    it.clientPeer.data(65_536);
+    const whole = process.platform === "darwin" ? [131_072, 131_072] : [262_144];
+    expect(lengths).toEqual([...whole, 30_000, 8_192]);
+    expect(it.up.undelivered).toBe(8_192);
+    expect(it.clientPeer.paused).toBe(true);
+    it.connection.close("stopped");
+  });
+
   test("a TCP server is limited once much has come, or more than its client takes, and a client never is", () => {
     const small = connectionOf();
     small.backendPeer.data(1_000);
