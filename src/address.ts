@@ -30,7 +30,7 @@ export function parseTcpAddress(text: string, { portZero = false } = {}): TcpAdd
   if (!match) {
     const colons = text.split(":").length - 1;
     if (colons > 1 && !text.includes("[")) throw new UserError(`an IPv6 address goes in brackets; ${form}`);
-    if (/^\d+$/.test(text)) throw new UserError(`it is a port alone; write :${text} for this machine, or HOST:${text}`);
+    if (/^\d+$/.test(text)) throw new UserError(`it is only a port; write :${text} for this machine, or HOST:${text}`);
     throw new UserError(colons === 0 ? `the port is missing; ${form}` : `it is not an address; ${form}`);
   }
   const [, bracketed, bare, port = ""] = match;

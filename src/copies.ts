@@ -155,7 +155,7 @@ export class Copies {
     status.phase = "done";
     const { before, cut } = status.connections;
     log[cut > 0 ? "warn" : "info"](
-      `reloaded: process ${status.oldPid} has ended; ${connections(before - cut)} of it went on to the end, and ${cut} ${cut === 1 ? "was" : "were"} cut`,
+      `reloaded: process ${status.oldPid} has ended; ${before - cut} of its connections finished, and ${cut} ${cut === 1 ? "was" : "were"} cut`,
     );
   }
 

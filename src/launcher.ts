@@ -129,7 +129,7 @@ function relaySettings(settings: Settings, listeners: number): RelaySettings {
 function capacity(limit: number | undefined, listeners: number): number {
   const possible = Math.floor((freeDescriptors() - reserve - listeners) / 2);
   if (possible < 1) {
-    throw new UserError("cannot serve: the limit on open files leaves room for no connection; raise it (ulimit -n)");
+    throw new UserError("cannot serve: the limit on open files leaves no room for a connection; raise it (ulimit -n)");
   }
   const wanted = limit ?? possible;
   if (wanted > possible) {

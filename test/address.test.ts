@@ -37,7 +37,7 @@ describe("parseTcpAddress", () => {
   const bad: [string, RegExp][] = [
     ["", /the port is missing/],
     ["localhost", /the port is missing/],
-    ["8000", /it is a port alone; write :8000 for this machine/],
+    ["8000", /it is only a port; write :8000 for this machine/],
     ["*:80", /there is no host \*; write 0\.0\.0\.0:80/],
     ["localhost:", /the port is missing/],
     [":", /the port is missing/],

@@ -172,7 +172,7 @@ describe("a slip is met", () => {
 
   test("addresses as people write them", async () => {
     const sentence = async (value: string) => (await calls.run(["--listen", value, ...calls.touch])).stderr;
-    expect(await sentence("38081")).toContain('cannot use "38081" for --listen: it is a port alone; write :38081');
+    expect(await sentence("38081")).toContain('cannot use "38081" for --listen: it is only a port; write :38081');
     expect(await sentence("l.sock")).toContain("the path of a Unix socket has a slash; write ./l.sock");
     expect(await sentence("*:80")).toContain("there is no host *; write 0.0.0.0:80");
   });

@@ -30,7 +30,7 @@ export function takeSystemdSockets(
   const count = /^\d{1,5}$/.test(LISTEN_FDS) ? Number(LISTEN_FDS) : 0;
   if (count < 1) {
     throw new UserError(
-      `LISTEN_FDS is ${JSON.stringify(LISTEN_FDS)} and no number of sockets; start it by a .socket unit`,
+      `LISTEN_FDS is ${JSON.stringify(LISTEN_FDS)}, which is not a number of sockets; start it by a .socket unit`,
     );
   }
   const given = LISTEN_FDNAMES?.split(":") ?? [];

@@ -68,7 +68,7 @@ export class ControlServer {
         problem = `${path} cannot be bound (${reasonOf(error)})`;
       }
     }
-    tell(`--status will have no figures of this process: ${problem}`);
+    tell(`--status will have no figures for this process: ${problem}`);
     return null;
   }
 

@@ -50,7 +50,7 @@ export function makeSocketFolder(
     const why =
       weak === null
         ? `a socket's path there would be longer than ${maxSocketPath} bytes`
-        : `others could put a folder of theirs in the place of one there, since ${weak} is theirs or they may write to it`;
+        : `others could replace a folder there, since ${weak} is theirs or they may write to it`;
     tell(`using ${shared} for the program's socket and not TMPDIR, which is ${wanted}: ${why}`);
     return shared;
   };

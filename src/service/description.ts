@@ -118,7 +118,7 @@ export function parseLabel(label: string): string {
         : label.includes("/") || label.includes("..")
           ? 'it has "/" or ".." in it, and the label is the file\'s name'
           : label.startsWith(".")
-            ? "launchd passes over files whose names begin with a dot"
+            ? "launchd ignores files whose names begin with a dot"
             : // The names of files on a Mac differ by more than their case.
               /^com\.apple\./i.test(label)
               ? "labels that begin with com.apple. are Apple's"

@@ -78,7 +78,7 @@ function printDifference(before: Dictionary, after: Dictionary, path: string, pr
   const lines = differences(before, after);
   print(lines.length === 0 ? `${path} says the same already` : `what changes in ${path}:\n${lines.join("\n")}`);
   const lost = lostKeys(before, after);
-  if (lost.length > 0) print(`note: the new one does not have ${lost.join(", ")}: keys made by hand are not kept`);
+  if (lost.length > 0) print(`note: the new one does not have ${lost.join(", ")}: keys added by hand are not kept`);
 }
 
 function refuseErrors(subject: string, { findings, job, settings }: Examination) {

@@ -30,7 +30,7 @@ export async function printPlist(service: ServiceDescription, caller: Caller, ou
   for (const line of prepared.taken) tell(line);
   for (const note of prepared.notes) tell(`note: ${note}`);
   if (!isDaemon) {
-    tell("note: this is an agent's list, for ~/Library/LaunchAgents; a daemon's names its user: add --user NAME");
+    tell("note: this is an agent's list, for ~/Library/LaunchAgents; for a daemon add --user NAME");
   }
   for (const line of findingLines(findings, false)) tell(line);
   const { errors } = count(findings);

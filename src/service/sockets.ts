@@ -98,7 +98,7 @@ function parseHost(text: string): string {
   const host = bracketed ?? text;
   if (isIP(host) !== 0) return host;
   check(text, "--address", () => {
-    if (text === "*") throw new UserError("launchd knows no *; write 0.0.0.0 for the whole network");
+    if (text === "*") throw new UserError("launchd does not know *; write 0.0.0.0 for the whole network");
     if (text === "" || text.includes(":"))
       throw new UserError("it is not an address; write one like 127.0.0.1, ::1 or 0.0.0.0");
     parseTcpAddress(`${text}:1`);

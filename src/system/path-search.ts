@@ -46,5 +46,5 @@ export function explainName(name: string, path: string | undefined, folder: stri
   if (found.isDirectory()) return "it is a folder; name the program in it";
   if (!found.isFile()) return null;
   const more = isExecutableFile(here) ? "" : " and make it executable, or write what runs it first";
-  return `it is in no folder of PATH (${path ?? "not set"}), but in this one; write ./${name}${more}`;
+  return `it is not in PATH (${path ?? "not set"}), but in this folder; write ./${name}${more}`;
 }

@@ -49,7 +49,7 @@ describe("takeSystemdSockets", () => {
   test.each(["0", "-1", "1.5", "two", "1e3", "0x3", "9007199254740991", "1 "])(
     "%j is no number of sockets",
     (count) => {
-      expect(() => takeSystemdSockets({ LISTEN_PID, LISTEN_FDS: count }, [])).toThrow(/no number of sockets/);
+      expect(() => takeSystemdSockets({ LISTEN_PID, LISTEN_FDS: count }, [])).toThrow(/not a number of sockets/);
     },
   );
 

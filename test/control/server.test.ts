@@ -221,14 +221,14 @@ describe("where it cannot be opened, one line says why, nothing is thrown and no
     open().close();
     chmodSync(folder, 0o755);
     expect(problemOf()).toEqual([
-      `--status will have no figures of this process: ${folder} does not have mode 0700; correct that, or remove it`,
+      `--status will have no figures for this process: ${folder} does not have mode 0700; correct that, or remove it`,
     ]);
   });
 
   test("the folder is a file", () => {
     writeFileSync(folder, "");
     expect(problemOf()).toEqual([
-      `--status will have no figures of this process: ${folder} is not a folder; remove it`,
+      `--status will have no figures for this process: ${folder} is not a folder; remove it`,
     ]);
   });
 
@@ -236,7 +236,7 @@ describe("where it cannot be opened, one line says why, nothing is thrown and no
     open().close();
     await Bun.$`mkdir ${path}`;
     expect(problemOf()).toEqual([
-      `--status will have no figures of this process: ${path} cannot be bound (EADDRINUSE)`,
+      `--status will have no figures for this process: ${path} cannot be bound (EADDRINUSE)`,
     ]);
   });
 });

@@ -344,7 +344,7 @@ describe.skipIf(!isRoot)("another user's daemon (as root)", () => {
       await using daemon = serveAsOther();
       await daemon.logged(/serving/);
       const lines = daemon.stderr.split("\n").filter((line) => line.includes("--status"));
-      expect(lines).toEqual([`launch_socket_server: --status will have no figures of this process: ${theirs} ${why}`]);
+      expect(lines).toEqual([`launch_socket_server: --status will have no figures for this process: ${theirs} ${why}`]);
       const error = await askStatus(daemon.pid).catch((error) => error);
       expect(error).toBeInstanceOf(NoAnswer);
       expect(error.message).toContain(`${theirs} ${why}`);

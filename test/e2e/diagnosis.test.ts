@@ -73,7 +73,7 @@ describe.skipIf(!isRoot)("a daemon (for root)", () => {
     fixture.start();
     using other = await otherServer();
     await daemon(keys);
-    const held = `${fixture.address} is held by perl (pid ${other.pid}), so that launchd cannot serve it; stop that, then --stop and --start this`;
+    const held = `${fixture.address} is held by perl (pid ${other.pid}), so launchd cannot serve it; stop that, then --stop and --start this`;
     await waitFor("its state", async () => (await status()).causes[0] === held);
     expect(await status()).toMatchObject({ exit: 3, state: "its port is taken", works: false });
   });
@@ -147,9 +147,7 @@ describe.skipIf(!isRoot)("a daemon (for root)", () => {
       const { exit, causes } = await status();
       // It serves all the same.
       expect(exit).toBe(0);
-      expect(causes).toEqual([
-        "the disk of its log FOLDER/disk/web.log is full, so that what it says is lost; make room",
-      ]);
+      expect(causes).toEqual(["the disk of its log FOLDER/disk/web.log is full, so what it says is lost; make room"]);
       await fixture.run(["--stop", label]);
     } finally {
       await Bun.$`umount -l ${disk}`;
@@ -182,7 +180,7 @@ describe.skipIf(!isRoot)("a daemon (for root)", () => {
     const { exit, state, causes } = await status();
     expect({ exit, state }).toEqual({ exit: 0, state: "waiting for a connection" });
     expect(causes).toHaveLength(1);
-    expect(causes[0]).toContain("is gone or cannot be read, so that it is not loaded again");
+    expect(causes[0]).toContain("is gone or cannot be read, so it is not loaded again");
     await fixture.run(["--stop", label]);
     const nowhere = await fixture.run(["--status", label]);
     expect(nowhere.status).toBe(4);
@@ -230,6 +228,6 @@ test("an agent whose port may be another user's is told to be looked at with sud
   expect(exit).toBe(3);
   expect(causes[0]).toContain("program `/bin/sh' exited: exit status 3");
   expect(causes.at(-1)).toBe(
-    `whether another user's program holds its port only root can see: sudo launch_socket_server --status ${label}`,
+    `only root can see whether another user's program holds its port: sudo launch_socket_server --status ${label}`,
   );
 });

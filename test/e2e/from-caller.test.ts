@@ -95,14 +95,12 @@ describe.skipIf(!isRoot || node === null)("--install by sudo (for root; node)", 
       stderr: `launch_socket_server: cannot make a daemon of ${label}: root has to say which user the program runs as; add --user NAME\n`,
     });
     const missing = await fixture.run(["--install", label, "only-mine"], [], bySudo());
-    expect(missing.stderr).toContain(
-      'cannot find the program "only-mine": it is in no folder of the PATH that sudo leaves',
-    );
+    expect(missing.stderr).toContain('cannot find the program "only-mine": it is not in the PATH that sudo leaves');
     expect(missing.stderr).toContain('write "$(command -v only-mine)" in its place');
     await rm(join(programs, "node"));
     await Bun.write(join(programs, "serve"), "#!/usr/bin/env no-such-interpreter\n");
     const lost = await fixture.run(["--install", label, "serve"], [], bySudo());
-    expect(lost.stderr).toContain("it is a script for no-such-interpreter (#!/usr/bin/env), which is in no folder of");
+    expect(lost.stderr).toContain("it is a script for no-such-interpreter (#!/usr/bin/env), which is not in");
     expect(existsSync(join(fixture.folder, "Library"))).toBe(false);
   });
 
@@ -200,7 +198,7 @@ describe.skipIf(!isRoot || node === null)("--install by sudo (for root; node)", 
       bySudo(),
     );
     expect(again.stdout).toContain(
-      `what changes in ${fixture.daemon}:\n- Nice: 5\n+ EnvironmentVariables.LAUNCH_DAEMON_IDLE_TIMEOUT: 5m\nnote: the new one does not have Nice: keys made by hand are not kept\n`,
+      `what changes in ${fixture.daemon}:\n- Nice: 5\n+ EnvironmentVariables.LAUNCH_DAEMON_IDLE_TIMEOUT: 5m\nnote: the new one does not have Nice: keys added by hand are not kept\n`,
     );
     const same = await fixture.run(["--idle-timeout", "5m", ...words("first")], [], bySudo());
     expect(same.stdout).toContain(`${fixture.daemon} says the same already`);

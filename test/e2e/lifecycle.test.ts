@@ -173,7 +173,7 @@ describe.skipIf(!isRoot)("a daemon that is kept running (for root)", () => {
     try {
       await other.stdout.getReader().read();
       expect(await refused(["--start", label])).toBe(
-        `cannot start ${label}: ${fixture.address} is held by perl (pid ${other.pid}), so that launchd cannot serve it; stop that, then --stop and --start this`,
+        `cannot start ${label}: ${fixture.address} is held by perl (pid ${other.pid}), so launchd cannot serve it; stop that, then --stop and --start this`,
       );
     } finally {
       other.kill();
@@ -229,7 +229,7 @@ describe.skipIf(!isRoot)("a daemon on demand (for root)", () => {
     await said("--restart", label);
     await said("--stop", label);
     expect(await refused(["--stop", label, "--idle"])).toBe(
-      `cannot stop ${label} with --idle: launchd has not loaded it, so that its port is closed; --start opens it`,
+      `cannot stop ${label} with --idle: launchd has not loaded it, so its port is closed; --start opens it`,
     );
     expect(await refused(["--restart", label])).toBe(
       `cannot restart ${label}: launchd has not loaded it; --start does that`,
@@ -275,7 +275,7 @@ describe.skipIf(!isRoot)("what is not to be changed (for root)", () => {
     await write(fixture.daemon, {});
     for (const verb of verbs) {
       expect(await refused([`--${verb}`, label], asUser)).toBe(
-        `cannot ${verb} ${label}: it is a daemon, which is root's: sudo launch_socket_server --${verb} ${label}`,
+        `cannot ${verb} ${label}: it is a daemon, which belongs to root: sudo launch_socket_server --${verb} ${label}`,
       );
     }
     await rm(fixture.daemon);
@@ -283,7 +283,7 @@ describe.skipIf(!isRoot)("what is not to be changed (for root)", () => {
     const sudo = ["env", `SUDO_UID=${agentUser}`];
     for (const verb of verbs) {
       expect(await refused([`--${verb}`, label], sudo)).toBe(
-        `cannot ${verb} ${label}: it is an agent, which is its user's: say it without sudo`,
+        `cannot ${verb} ${label}: it is an agent, which belongs to its user: run this without sudo`,
       );
     }
     expect(changes()).toEqual([]);

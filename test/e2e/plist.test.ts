@@ -136,7 +136,7 @@ describe("--check-plist", () => {
     expect(stdout).toBe(
       [
         "error: ProgramArguments[1]: there is no /no/such; check the path, or install the program",
-        "error: Sockets: there are none, so that launchd binds no port and nothing can be activated; add one called Socket",
+        "error: Sockets: there are none, so launchd binds no port and nothing can be activated; add one called Socket",
         "note: UserName: the program runs as root; name a user with no other rights",
         "note: ProgramArguments[0]: it runs sh, and the checks take it for launch_socket_server; ignore them if it is something else",
         `${file}: 2 errors, 2 notes`,

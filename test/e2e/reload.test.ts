@@ -69,7 +69,7 @@ describe("a reload", () => {
     expect(stderr).toBe("");
     expect(stdout).toMatch(
       new RegExp(
-        `^${daemon.pid} is reloaded: process \\d+ has taken over from \\d+; 1 connection of the old copy went on to the end, 0 were cut\\n$`,
+        `^${daemon.pid} is reloaded: process \\d+ has taken over from \\d+; 1 connection of the old copy finished, 0 were cut\\n$`,
       ),
     );
     expect(code).toBe(0);
@@ -87,7 +87,7 @@ describe("a reload", () => {
     await waitFor("the transfer", async () => (await askStatus(daemon.pid)).programs[0]?.connections === 1);
     server.deploy({ name: "new" });
     const { code, stdout } = await reload();
-    expect(stdout).toEndWith("0 connections of the old copy went on to the end, 1 was cut\n");
+    expect(stdout).toEndWith("0 connections of the old copy finished, 1 was cut\n");
     expect(code).toBe(2);
     expect(await slow).toBe("cut");
     expect(await get()).toStartWith("new");

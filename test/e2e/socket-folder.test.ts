@@ -61,7 +61,7 @@ describe.skipIf(!isRoot)("the generated socket of a daemon of root (for root)", 
       path: expect.stringMatching(/^\/tmp\/launch_socket_server\.\w{6}\/socket$/),
     });
     expect(program.stderr).toContain(
-      `launch_socket_server: using /tmp for the program's socket and not TMPDIR, which is ${folder}: others could put a folder of theirs in the place of one there, since ${folder} is theirs or they may write to it\n`,
+      `launch_socket_server: using /tmp for the program's socket and not TMPDIR, which is ${folder}: others could replace a folder there, since ${folder} is theirs or they may write to it\n`,
     );
   });
 

@@ -77,7 +77,7 @@ describe.skipIf(!possible)("a unit of systemd (package systemd; for root)", () =
       { exit: 0, entry: { ...sockets, state: "waiting for a connection", works: true, pid: null, lastEnd: null } },
       running,
       running,
-      { exit: 0, entry: { ...sockets, state: "waiting for a connection", pid: null, lastEnd: "ended in order" } },
+      { exit: 0, entry: { ...sockets, state: "waiting for a connection", pid: null, lastEnd: "ended normally" } },
       { exit: 3, entry: { ...sockets, state: "not running", works: false, pid: null } },
       { exit: 4, entry: null },
     ]);

@@ -149,7 +149,7 @@ describe("--status PID", () => {
     ["a process that there is not", "2000000000", "there is no process 2000000000"],
     ["a process that is no daemon", String(process.pid), `process ${process.pid} cannot be asked: `],
     // On a Mac launchd is asked for a name (diagnosis.test.ts).
-    ...(isMac ? [] : [["a name that there is not", "web", "no web of launch_socket_server runs here"]]),
+    ...(isMac ? [] : [["a name that there is not", "web", "no launch_socket_server called web runs here"]]),
   ])("of %s: one sentence, and status 4", async (_, subject, sentence) => {
     const { code, stdout, stderr } = await run(["--status", subject]);
     expect([code, stdout]).toEqual([4, ""]);

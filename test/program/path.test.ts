@@ -82,8 +82,8 @@ describe("findProgram", () => {
   });
 
   test.each([
-    ["local", /it is in no folder of PATH \(\/bin\), but in this one; write \.\/local$/],
-    ["script.mjs", /but in this one; write \.\/script\.mjs and make it executable, or write what runs it first$/],
+    ["local", /it is not in PATH \(\/bin\), but in this folder; write \.\/local$/],
+    ["script.mjs", /but in this folder; write \.\/script\.mjs and make it executable, or write what runs it first$/],
     ["node script.mjs", /it is several words in one; write each as a word of its own$/],
     ["below", /it is a folder; name the program in it$/],
     [".", /it is a folder; name the program in it$/],

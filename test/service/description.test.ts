@@ -187,7 +187,7 @@ describe("describeService", () => {
     [["--route", "A=", "--route", "B=", "--port", "80", "server"], "write A=PORT or B=PORT"],
     [["--route", "A=", "--route", "B=", "--port", "A=80", "server"], 'cannot serve the socket "B": it has no port'],
     [["--address", "1.2.3", "server"], 'cannot use "1.2.3" for --address'],
-    [["--address", "*", "server"], 'cannot use "*" for --address: launchd knows no *; write 0.0.0.0'],
+    [["--address", "*", "server"], 'cannot use "*" for --address: launchd does not know *; write 0.0.0.0'],
     [
       ["--listen-path", "l.sock", "server"],
       'cannot use "l.sock" for --listen-path: a path has a slash; write ./l.sock',

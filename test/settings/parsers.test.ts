@@ -107,7 +107,7 @@ describe("parseRoute", () => {
     ["", "it is not a route; write NAME=HOST:PORT, NAME=/path or NAME="],
     ["Web", "it is not a route"],
     ["=:8000", "it is not a route"],
-    ["Web=8000", "it is a port alone; write :8000 for this machine"],
+    ["Web=8000", "it is only a port; write :8000 for this machine"],
     ["Web=l.sock", "the path of a Unix socket has a slash; write ./l.sock"],
     ["Web=:0", 'the port "0" is not between 1 and 65535'],
     ["my-web=", "a generated path needs a name of letters, digits and _; rename the socket or write a target"],

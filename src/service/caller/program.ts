@@ -43,7 +43,7 @@ export function findForJob(name: string, search: Search): FoundProgram | null {
         ? `write "$(command -v ${command})" before ${path}`
         : `install ${command}, or write its whole path before ${path}`;
       throw new UserError(
-        `cannot run ${path} in a job: it is a script for ${command} (#!/usr/bin/env), which is in no folder of ${search.sudo ? "the PATH that sudo leaves" : "PATH"} (${search.path ?? "not set"}); ${fix}`,
+        `cannot run ${path} in a job: it is a script for ${command} (#!/usr/bin/env), which is not in ${search.sudo ? "the PATH that sudo leaves" : "PATH"} (${search.path ?? "not set"}); ${fix}`,
       );
     }
     const folder = dirname(interpreter);
@@ -61,9 +61,7 @@ export function notFound(name: string, { path, folder, sudo }: Search): UserErro
     ? `write "$(command -v ${name})" in its place, which your own shell looks up before sudo runs`
     : "install it, or write its whole path";
   const where = sudo ? "the PATH that sudo leaves" : "PATH";
-  return new UserError(
-    `cannot find the program ${quote(name)}: it is in no folder of ${where} (${path ?? "not set"}); ${fix}`,
-  );
+  return new UserError(`cannot find the program ${quote(name)}: it is not in ${where} (${path ?? "not set"}); ${fix}`);
 }
 
 /** PATH for a job whose programs lie in these folders; undefined where launchd's own will do. */

@@ -27,13 +27,13 @@ export async function checkNode(inspection: Inspection, key: string, entry: Dict
   if (node === undefined || node === "") {
     inspection.note(
       path,
-      "it is missing, so that the port is open to the whole network",
+      "it is missing, so the port is open to the whole network",
       `add 127.0.0.1 if it need not be, or ${firewallAdvice(inspection)}`,
     );
     return ["0.0.0.0", "::"].filter(ofFamily);
   }
   if (node === "*") {
-    inspection.error(path, "launchd knows no *, and binds nothing", "write 0.0.0.0 for the whole network");
+    inspection.error(path, "launchd does not know *, and binds nothing", "write 0.0.0.0 for the whole network");
     return [];
   }
   const addresses = await addressesOf(inspection, node);
@@ -50,7 +50,7 @@ export async function checkNode(inspection: Inspection, key: string, entry: Dict
   const here = addresses.filter(ofFamily).filter(isHere);
   if (here.length === 0) {
     const which = addresses.includes(node) ? node : `${node} (${addresses.join(", ")})`;
-    const why = `${which} is not an address of this machine, so that launchd cannot bind it`;
+    const why = `${which} is not an address of this machine, so launchd cannot bind it`;
     inspection.error(path, why, "write one of its own, or 127.0.0.1");
   } else if (here.some((address) => wildcards.includes(canonicalHost(address)))) {
     inspection.note(
@@ -84,7 +84,7 @@ export function checkTwins(inspection: Inspection, bound: Bound[]): void {
     told.add(key);
     inspection.error(
       key,
-      `it has the same ${address.kind === "unix" ? "path" : "address and port"} as ${twin}, so that launchd can bind only one of them`,
+      `it has the same ${address.kind === "unix" ? "path" : "address and port"} as ${twin}, so launchd can bind only one of them`,
       "leave one out",
     );
   }

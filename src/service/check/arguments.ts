@@ -33,7 +33,7 @@ function checkVariables(inspection: Inspection): void {
     const parts = name === "PATH" ? value.split(":") : [value];
     const part = parts.find((part) => isForShell(part));
     if (part === undefined) continue;
-    const why = `launchd expands nothing, so that the program gets ${quote(part)} as it stands`;
+    const why = `launchd expands nothing, so the program gets ${quote(part)} as it stands`;
     inspection.error(`EnvironmentVariables.${name}`, why, "write the whole path");
   }
 }
@@ -42,7 +42,7 @@ function checkArgument(inspection: Inspection, key: string, word: string): void 
   const [flag = ""] = word.match(/^--?[\w-]+=/) ?? [];
   const text = word.slice(flag.length);
   if (isForShell(text) && own(inspection.job, "EnableGlobbing") !== true) {
-    const why = `launchd expands nothing, so that the program gets ${quote(text)} as it stands`;
+    const why = `launchd expands nothing, so the program gets ${quote(text)} as it stands`;
     // Some programs expand the values of their flags themselves.
     if (flag === "") inspection.error(key, why, "write the whole path");
     else inspection.note(key, why, "write the whole path");
@@ -54,7 +54,7 @@ function checkArgument(inspection: Inspection, key: string, word: string): void 
   }
   const isRelative = /^\.{1,2}\//.test(text) || (script.test(word) && !/^[-/]|=|:\/\//.test(word));
   if (isRelative && own(inspection.job, "WorkingDirectory") === undefined) {
-    const why = `there is no WorkingDirectory, so that ${quote(text)} is looked for in /`;
+    const why = `there is no WorkingDirectory, so ${quote(text)} is looked for in /`;
     inspection.error(key, why, "write the whole path, or add WorkingDirectory");
   }
 }

@@ -39,9 +39,9 @@ function checkFolder(inspection: Inspection): void {
   if (found === null && isHidden(path)) {
     inspection.noteHidden(key, path);
   } else if (found === null) {
-    inspection.error(key, `there is no ${path}, so that the job does not start`, `mkdir ${path}, or leave the key out`);
+    inspection.error(key, `there is no ${path}, so the job does not start`, `mkdir ${path}, or leave the key out`);
   } else if (!found.isDirectory()) {
-    inspection.error(key, `${path} is not a folder, so that the job does not start`, "name a folder");
+    inspection.error(key, `${path} is not a folder, so the job does not start`, "name a folder");
   } else if (account !== null && !may(account, "execute", path)) {
     inspection.error(key, `${account.name} may not enter ${path}`, `chmod a+x ${path}, and check the folders above it`);
   }
@@ -65,14 +65,14 @@ function checkLog(inspection: Inspection, key: string, path: string): void {
     inspection.error(key, `${path} is a folder`, "name a file in it");
   } else if (found !== null) {
     if (account === null || may(account, "write", path)) return;
-    const why = `${account.name} may not write to ${path}, so that all output is lost`;
+    const why = `${account.name} may not write to ${path}, so all output is lost`;
     inspection.error(key, why, `sudo chown ${account.name} ${path}`);
   } else if (isHidden(path)) {
     inspection.noteHidden(key, path);
   } else if (!stat(folder)?.isDirectory()) {
-    inspection.error(key, `there is no folder ${folder}, so that all output is lost`, `sudo mkdir -p ${folder}`);
+    inspection.error(key, `there is no folder ${folder}, so all output is lost`, `sudo mkdir -p ${folder}`);
   } else if (account !== null && !(may(account, "write", folder) && may(account, "execute", folder))) {
-    const why = `${account.name} may not make files in ${folder}, so that all output is lost`;
+    const why = `${account.name} may not make files in ${folder}, so all output is lost`;
     inspection.error(key, why, `sudo touch ${path}; sudo chown ${account.name} ${path}`);
   }
 }

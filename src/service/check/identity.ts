@@ -29,7 +29,7 @@ export function checkIdentity(inspection: Inspection, file: PlistFile): void {
   for (const key of Object.keys(inspection.job)) {
     const meant = keys.includes(key) ? undefined : nearest(key, keys, 2);
     if (meant !== undefined && own(inspection.job, meant) === undefined) {
-      inspection.note(key, "launchd does not know this key and passes over it", `write ${meant} if that is meant`);
+      inspection.note(key, "launchd does not know this key and ignores it", `write ${meant} if that is meant`);
     }
   }
   checkLabel(inspection, file);
@@ -57,13 +57,13 @@ function checkLabel(inspection: Inspection, { path, stats }: PlistFile): void {
     return;
   }
   if (/\s/.test(label)) {
-    inspection.note("Label", "it has white space in it, so that each command about it takes quotes", "leave that out");
+    inspection.note("Label", "it has white space in it, so every command about it needs quotes", "leave that out");
   }
   const name = basename(path).replace(/\.plist$/, "");
   const isFile = path !== "-" && (stats?.isFile() ?? true);
   if (isFile && (name !== label || !path.endsWith(".plist"))) {
     const why = `it is ${quote(label)}, and the file's name is ${quote(basename(path))}`;
-    inspection.note("Label", why, `call the file ${label}.plist, or the job as the file`);
+    inspection.note("Label", why, `name the file ${label}.plist, or give the job the file's name`);
   }
 }
 
@@ -80,13 +80,13 @@ function checkFile(inspection: Inspection, { path, stats }: PlistFile): void {
   )
     return;
   if (folder === inspection.machine.daemons && stats.uid !== 0) {
-    inspection.error("file", "root does not own it, so that launchd refuses it", `sudo chown root:wheel ${path}`);
+    inspection.error("file", "root does not own it, so launchd refuses it", `sudo chown root:wheel ${path}`);
   }
   if ((stats.mode & 0o022) !== 0) {
     const sudo = stats.uid === 0 ? "sudo " : "";
     inspection.error(
       "file",
-      "others than its owner may write to it, so that launchd refuses it",
+      "users other than its owner may write to it, so launchd refuses it",
       `${sudo}chmod 644 ${path}`,
     );
   }
@@ -112,7 +112,7 @@ function checkUser(inspection: Inspection): void {
   if (kind === "agent") {
     inspection.account = machine.self();
     if (account !== null && account.uid !== inspection.account.uid) {
-      inspection.note("UserName", "launchd obeys it in daemons only; an agent runs as its own user", "leave it out");
+      inspection.note("UserName", "launchd honours it only in daemons; an agent runs as its own user", "leave it out");
     }
     return;
   }
@@ -125,7 +125,7 @@ function requireUser(inspection: Inspection): void {
   if (own(inspection.job, "UserName") !== undefined) return;
   inspection.error(
     "UserName",
-    "it is missing, so that a daemon and its program run as root",
+    "it is missing, so a daemon and its program run as root",
     "name a user with no other rights, or make it an agent in ~/Library/LaunchAgents",
   );
 }

@@ -24,7 +24,7 @@ export function checkLifetime(inspection: Inspection): void {
   const idle = inspection.settingKey("LAUNCH_DAEMON_EXIT_IDLE_TIME");
   const throttle = Number(own(job, "ThrottleInterval") ?? defaultThrottle);
   if (settings.exitIdleTime < throttle * 1000) {
-    const why = `launchd starts a job that ran for less than ${throttle} s again only when they are over, and the next client waits`;
+    const why = `launchd starts a job at most once in ${throttle} s, so the next client may wait`;
     inspection.note(idle, why, `set it to ${throttle}s or more`);
   }
   const keepAlive = own(job, "KeepAlive");
@@ -45,11 +45,7 @@ function checkExitTimeout(inspection: Inspection): void {
     inspection.error(key, `${what}, and launchd wants whole seconds`, "write it as <integer>");
   }
   if (kind === "agent" && value === 0) {
-    inspection.note(
-      key,
-      "0 is meant to be never, and it is not known whether launchd obeys it in an agent",
-      "write 60",
-    );
+    inspection.note(key, "0 means never, but it is not known whether launchd honours it in an agent", "write 60");
   }
   if (kind === "agent" && value !== null && value > longestAgentExitTimeout) {
     const why = `it is ${value}, and launchd cuts it to ${longestAgentExitTimeout} in an agent`;

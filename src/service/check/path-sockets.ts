@@ -18,7 +18,7 @@ export function checkPath(inspection: Inspection, key: string, path: string): vo
       "choose a shorter one",
     );
   } else if (!inspection.portable && !stat(folder)?.isDirectory()) {
-    inspection.error(key, `there is no folder ${folder}, so that launchd cannot bind the socket`, `mkdir ${folder}`);
+    inspection.error(key, `there is no folder ${folder}, so launchd cannot bind the socket`, `mkdir ${folder}`);
   }
 }
 
@@ -31,7 +31,7 @@ export function checkMode(inspection: Inspection, entryKey: string, entry: Dicti
   const mode = own(entry, "SockPathMode");
   if (mode === undefined) {
     if (inspection.kind === "agent" || own(entry, "SockPathOwner") !== undefined) return;
-    const why = "it is missing, so that launchd lets its owner alone connect, who is root";
+    const why = "it is missing, so only its owner, root, may connect";
     inspection.note(key, why, `${inDecimal("666")} (--listen-mode 666), or set SockPathOwner`);
   } else if (typeof mode !== "number" && typeof mode !== "bigint") {
     const octal = typeof mode === "string" ? mode.match(/^0?([0-7]{3})$/)?.[1] : undefined;

@@ -14,7 +14,7 @@ export function checkProgram(inspection: Inspection): void {
   if (words === undefined) {
     inspection.error(
       "ProgramArguments",
-      "it is missing, so that there is nothing to run",
+      "it is missing, so there is nothing to run",
       "add the path of launch_socket_server, the program and its arguments",
     );
     return;
@@ -28,7 +28,7 @@ export function checkProgram(inspection: Inspection): void {
   if (inspection.program === null) return;
   const first = words.length - inspection.program.length;
   if (inspection.settings?.passSockets && runsBun(inspection, inspection.program[0])) {
-    const why = "Bun's node:http passes over the descriptor that it is to listen on and binds another port in silence";
+    const why = "Bun's node:http ignores the descriptor that it should listen on and silently binds another port";
     inspection.note(`ProgramArguments[${first}]`, why, "leave --pass-sockets out, or run it by node");
   }
   checkServer(inspection, `ProgramArguments[${first}]`, inspection.program[0]);
@@ -66,7 +66,7 @@ function checkOurs(inspection: Inspection, key: string, path: string): void {
 /** For a program's name that only a shell would have made the right one. */
 function refuseForShell(inspection: Inspection, key: string, name: string): boolean {
   if (isForShell(name)) {
-    inspection.error(key, `launchd expands nothing, so that ${quote(name)} is no path`, "write the whole path");
+    inspection.error(key, `launchd expands nothing, so ${quote(name)} is not a path`, "write the whole path");
     return true;
   }
   // What has blanks in it and is there is a program of that name.
@@ -81,7 +81,7 @@ function checkServer(inspection: Inspection, key: string, name: string): void {
   if (name.includes("/")) {
     const folder = own(inspection.job, "WorkingDirectory");
     if (inspection.portable && !name.startsWith("/") && folder === undefined) {
-      const why = `there is no WorkingDirectory, so that ${quote(name)} is looked for in /`;
+      const why = `there is no WorkingDirectory, so ${quote(name)} is looked for in /`;
       inspection.error(key, why, "write the whole path, or add WorkingDirectory");
     }
     checkRunnable(inspection, key, resolve(typeof folder === "string" ? folder : "/", name));
@@ -95,7 +95,7 @@ function checkServer(inspection: Inspection, key: string, name: string): void {
       stat(candidate)?.isFile() && (inspection.account === null || may(inspection.account, "execute", candidate)),
   );
   if (found === undefined) {
-    const why = `${quote(name)} is in no folder of the job's PATH (${path})`;
+    const why = `${quote(name)} is not in the job's PATH (${path})`;
     inspection.error(key, why, "write its whole path, or set PATH in EnvironmentVariables");
     return;
   }
@@ -107,7 +107,7 @@ function checkScript(inspection: Inspection, key: string, path: string): void {
   const script = readScript(path);
   if (script === null) return;
   if (script === "bare") {
-    const why = `${path} is a text without a first line that says what runs it, so that it does not start`;
+    const why = `${path} is a text file whose first line does not say what runs it, so it does not start`;
     inspection.error(key, why, "begin it with a line such as #!/bin/sh");
     return;
   }
@@ -120,7 +120,7 @@ function checkScript(inspection: Inspection, key: string, path: string): void {
   }
   const search = inspection.environment.PATH ?? standardPath;
   if (searchPath(command, search, "/").some((candidate) => stat(candidate)?.isFile())) return;
-  const why = `${path} is a script for ${command}, which is in no folder of the job's PATH (${search})`;
+  const why = `${path} is a script for ${command}, which is not in the job's PATH (${search})`;
   inspection.error(key, why, "set PATH in EnvironmentVariables");
 }
 

@@ -11,7 +11,7 @@ export function variableProblem(name: string): { why: string; fix: string } | nu
   // A program may have variables of its own that begin with LAUNCH_, but hardly with the whole of our prefixes.
   const meant = nearest(name, settingVariables, /^LAUNCH_(DAEMON|PROGRAM)_/.test(name) ? 40 : 4);
   if (meant === undefined) return null;
-  return { why: "there is no such setting, so that it has no effect", fix: `did you mean ${meant}?` };
+  return { why: "there is no such setting, so it has no effect", fix: `did you mean ${meant}?` };
 }
 
 /** Our settings, in EnvironmentVariables and among the arguments: read by the same parsers as when the job runs. */
@@ -64,7 +64,7 @@ function readEnvironment(inspection: Inspection): void {
   for (const [name, value] of Object.entries<PlistValue>(inspection.dictionary("EnvironmentVariables") ?? {})) {
     const key = `EnvironmentVariables.${name}`;
     if (typeof value !== "string") {
-      inspection.error(key, `it is ${describe(value)}, and launchd passes over it`, "write it as <string>");
+      inspection.error(key, `it is ${describe(value)}, and launchd ignores it`, "write it as <string>");
       continue;
     }
     inspection.environment[name] = value;

@@ -43,7 +43,7 @@ export async function checkSockets(inspection: Inspection): Promise<void> {
       bound.push(...(await checkEntry(inspection, key, entry, served === null || served.includes(name))));
     }
     if (entries.length === 0) {
-      inspection.error(`Sockets.${name}`, "it is empty, so that launchd binds nothing", "add SockServiceName");
+      inspection.error(`Sockets.${name}`, "it is empty, so launchd binds nothing", "add SockServiceName");
     }
   }
   checkTwins(inspection, bound);
@@ -58,7 +58,7 @@ function checkNames(inspection: Inspection, sockets: Dictionary | undefined): st
   const present = Object.keys(sockets ?? {});
   if (present.length === 0) {
     if (sockets !== undefined || own(inspection.job, "Sockets") === undefined) {
-      const why = "there are none, so that launchd binds no port and nothing can be activated";
+      const why = "there are none, so launchd binds no port and nothing can be activated";
       inspection.error(
         "Sockets",
         why,
@@ -107,7 +107,7 @@ async function checkEntry(inspection: Inspection, key: string, entry: Dictionary
     if (socketKeys.includes(name)) continue;
     const meant = nearest(name, socketKeys, 4);
     const fix = meant === undefined ? "leave it out" : `did you mean ${meant}?`;
-    inspection.note(`${key}.${name}`, "launchd does not know this key and passes over it", fix);
+    inspection.note(`${key}.${name}`, "launchd does not know this key and ignores it", fix);
   }
   checkBoolean(inspection, `${key}.SockPassive`, own(entry, "SockPassive"));
   const protocol = checkType(inspection, key, entry, served);
@@ -161,7 +161,7 @@ function checkPort(inspection: Inspection, key: string, entry: Dictionary): numb
   const path = `${key}.SockServiceName`;
   const value = own(entry, "SockServiceName");
   if (value === undefined) {
-    inspection.error(path, "it is missing, so that launchd binds a random port", "add the port, such as 80");
+    inspection.error(path, "it is missing, so launchd binds a random port", "add the port, such as 80");
     return undefined;
   }
   // launchd takes an integer as well (launchd-842, support/launchctl.c:1517), and without one the kernel chooses the port.
@@ -175,7 +175,7 @@ function checkPort(inspection: Inspection, key: string, entry: Dictionary): numb
     if (!(error instanceof UserError)) throw error;
     // The names of services are in each machine's own /etc/services.
     if (inspection.portable && /^[a-z][\w-]*$/i.test(String(value))) return undefined;
-    const why = value === "" ? "it is empty, so that launchd binds a random port" : error.message;
+    const why = value === "" ? "it is empty, so launchd binds a random port" : error.message;
     inspection.error(path, why, "write a number or a name of /etc/services");
     return undefined;
   }

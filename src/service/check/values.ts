@@ -37,6 +37,6 @@ export function checkValues(inspection: Inspection): void {
 /** A boolean that is written as something else is an error. */
 export function checkBoolean(inspection: Inspection, key: string, value: ReturnType<typeof own>): void {
   if (value === undefined || typeof value === "boolean") return;
-  const why = `it is ${describe(value)}, and launchd wants a boolean, so that it passes over it`;
+  const why = `it is ${describe(value)}, and launchd wants a boolean, so it ignores it`;
   inspection.error(key, why, "write <true/> or <false/>");
 }

@@ -40,7 +40,7 @@ export async function diagnose(facts: Facts, asker: Asker): Promise<Diagnosis> {
     ...off,
     ...held,
     ...(facts.job === null
-      ? [`its property list ${facts.path} is gone or cannot be read, so that it is not loaded again`]
+      ? [`its property list ${facts.path} is gone or cannot be read, so it is not loaded again`]
       : []),
     ...(healthy ? [] : errorsOf(facts)),
     ...(facts.loaded !== null && facts.job !== null && hasChanged(facts.loaded, facts.job)
@@ -53,7 +53,7 @@ export async function diagnose(facts: Facts, asker: Asker): Promise<Diagnosis> {
   const works = healthy && held.length === 0;
   if (!works && asker.uid !== 0 && held.length === 0 && hasPort(facts)) {
     causes.push(
-      `whether another user's program holds its port only root can see: sudo launch_socket_server --status ${facts.label}`,
+      `only root can see whether another user's program holds its port: sudo launch_socket_server --status ${facts.label}`,
     );
   }
   return { causes, works, held: held.length > 0 };
@@ -65,7 +65,7 @@ async function switchedOff(facts: Facts, { uid, sfltool }: Asker): Promise<strin
     return [
       facts.loaded === null
         ? "somebody has disabled it (launchctl disable); --start enables and starts it"
-        : "somebody has disabled it (launchctl disable), so that it is not loaded again; --start enables it",
+        : "somebody has disabled it (launchctl disable), so it is not loaded again; --start enables it",
     ];
   }
   if (facts.loaded !== null || uid !== 0 || !(await isSwitchedOff(facts.path, sfltool))) return [];
@@ -102,7 +102,7 @@ const hasPort = ({ addresses }: Facts) => addresses.some(({ kind }) => kind === 
 
 async function describeDisk({ log }: Facts): Promise<string[]> {
   if (log === null || !(await isDiskFull(log))) return [];
-  return [`the disk of its log ${log} is full, so that what it says is lost; make room`];
+  return [`the disk of its log ${log} is full, so what it says is lost; make room`];
 }
 
 /** launchd's word for how it ended; where it ended by itself, what its log says last, which is of an older run otherwise. */
@@ -121,5 +121,5 @@ function explainFailure({ loaded, log }: Facts): string[] {
 /** What to do where an older program still runs after an upgrade; null where both are the same, or one is not known. */
 export function describeVersions(running: string | null, installed: string | null, label: string): string | null {
   if (running === null || installed === null || running === installed) return null;
-  return `it runs ${running}, installed is ${installed}: --restart ${label}`;
+  return `it runs ${running}, but ${installed} is installed: --restart ${label}`;
 }

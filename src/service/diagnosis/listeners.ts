@@ -55,7 +55,7 @@ export async function portProblems(
     const [holder] = there;
     if (holder !== undefined) {
       return [
-        `${formatAddress(address)} is held by ${holder.command} (pid ${holder.pid}), so that launchd cannot serve it; stop that, then --stop and --start this`,
+        `${formatAddress(address)} is held by ${holder.command} (pid ${holder.pid}), so launchd cannot serve it; stop that, then --stop and --start this`,
       ];
     }
     if (uid !== 0 || !loaded) return [];

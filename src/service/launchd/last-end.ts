@@ -5,7 +5,7 @@ export function endInWords(exit: Exit | null): string {
   if (exit === null) return "has not ended yet";
   switch (exit.kind) {
     case "status":
-      if (exit.status === 0) return "ended in order";
+      if (exit.status === 0) return "ended normally";
       return exit.name === "EX_CONFIG" ? "could not be started" : `ended with status ${exit.status}`;
     case "signal":
       if (exit.signal === 15) return "was asked to end (SIGTERM)";
@@ -28,7 +28,7 @@ export function explainEnd(exit: Exit | null): string | null {
     case "signal":
       if (exit.signal === 15) return null;
       return exit.signal === 9
-        ? "it was killed (SIGKILL): by hand, for lack of memory, or since it had not ended in time after SIGTERM"
+        ? "it was killed (SIGKILL): by hand, for lack of memory, or because it did not end in time after SIGTERM"
         : `it crashed (${exit.name}${numbered(exit.signal)}); Console, Crash Reports, has the report`;
     case "reason":
       return `macOS ended it (${exit.reason})${advice(exit.reason)}`;
@@ -44,6 +44,6 @@ function advice(reason: string): string {
   if (reason === "OS_REASON_CODESIGNING")
     return ": its code signature is not valid; install launch_socket_server again";
   if (reason === "OS_REASON_DYLD") return ": a library that it needs is missing";
-  if (reason === "OS_REASON_TCC") return ": it used what the user has not allowed it";
+  if (reason === "OS_REASON_TCC") return ": it used something that its user has not allowed";
   return reason.startsWith("JETSAM_REASON_MEMORY") ? ": memory was short" : "";
 }

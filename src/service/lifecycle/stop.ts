@@ -38,7 +38,7 @@ export async function stopIdle(target: Target, print: (text: string) => void): P
   const refuse = (why: string) => {
     throw new UserError(`cannot stop ${label} with --idle: ${why}`);
   };
-  if (loaded === null) return refuse("launchd has not loaded it, so that its port is closed; --start opens it");
+  if (loaded === null) return refuse("launchd has not loaded it, so its port is closed; --start opens it");
   // What launchd has loaded counts, whatever the file says now.
   if (loaded.keepAlive ?? (job !== null && own(job, "KeepAlive") === true)) {
     return refuse(

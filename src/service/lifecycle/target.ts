@@ -27,8 +27,8 @@ export async function findTarget(verb: string, label: string, reach: Reach): Pro
   // Said before launchd is asked, which has no domain for a user who is not logged in at the screen.
   const others = reach.domains.filter((domain) => domain.kind !== kind);
   if (known === undefined && servicesIn(others).some((service) => service.label === label)) {
-    if (kind === "agent") refuse(`it is a daemon, which is root's: sudo launch_socket_server --${verb} ${label}`);
-    refuse("it is an agent, which is its user's: say it without sudo");
+    if (kind === "agent") refuse(`it is a daemon, which belongs to root: sudo launch_socket_server --${verb} ${label}`);
+    refuse("it is an agent, which belongs to its user: run this without sudo");
   }
   const launchctl = reach.launchctlOf(domain);
   const found = await lookAt(label, domain, launchctl, known?.path).catch((error) =>

@@ -47,7 +47,7 @@ export async function reloadProgram({ subject }: ReloadCommand, caller: Caller, 
     throw failed(end.problem ?? "it has failed");
   }
   const { before, cut } = end.connections;
-  const kept = `${plural(before - cut, "connection")} of the old copy went on to the end`;
+  const kept = `${plural(before - cut, "connection")} of the old copy finished`;
   const lost = `${cut} ${cut === 1 ? "was" : "were"} cut`;
   output.print(`${subject} is reloaded: process ${end.newPid} has taken over from ${end.oldPid}; ${kept}, ${lost}`);
   return cut > 0 ? exitStatus.cut : exitStatus.done;

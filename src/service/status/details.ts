@@ -26,7 +26,7 @@ export function details(entry: Entry, installed: string, now = Date.now()): stri
 function accountOf(status: Status, installed: string, now: number): string[] {
   const { version, pid, addresses, programs, connections, bytes: moved, waitingFor, lastFailure, reload } = status;
   const { now: open, waiting, capacity, atCapacity, total } = connections;
-  const older = version === installed ? "" : ` (installed is ${installed})`;
+  const older = version === installed ? "" : ` (${installed} is installed)`;
   const full = atCapacity ? "; new ones wait in the kernel's queue" : "";
   return [
     ...rows("daemon", `process ${pid}, version ${version}${older}`),

@@ -79,7 +79,9 @@ async function find(subject: string, caller: Caller): Promise<Entry | { unknown:
   const names = [subject, `${subject}.service`];
   const found = (await daemonsOf(uid)).find(({ name }) => name !== null && names.includes(name));
   return (
-    found ?? { unknown: `no ${subject} of launch_socket_server runs here${ofWhom(uid)}; see launchctl or systemctl` }
+    found ?? {
+      unknown: `no launch_socket_server called ${subject} runs here${ofWhom(uid)}; see launchctl or systemctl`,
+    }
   );
 }
 

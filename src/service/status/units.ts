@@ -86,7 +86,7 @@ function endOf(unit: Properties): string | null {
   const status = one(unit, "ExecMainStatus");
   switch (one(unit, "ExecMainCode")) {
     case exited:
-      return status === "0" ? "ended in order" : `ended with status ${status}`;
+      return status === "0" ? "ended normally" : `ended with status ${status}`;
     case killed:
     case dumped:
       return `was ended by signal ${status}${one(unit, "Result") === "timeout" ? ", since it had not ended in time" : ""}`;

@@ -50,14 +50,14 @@ test("the interpreter that env looks up is found beside the script, or in PATH",
   await write("ruby/my-ruby", "\0");
   expect(find("rails", `${at("bin")}:${at("ruby")}`)?.folders).toEqual([at("bin"), at("ruby")]);
   expect(() => find("rails")).toThrow(
-    `cannot run ${at("bin/rails")} in a job: it is a script for my-ruby (#!/usr/bin/env), which is in no folder of PATH`,
+    `cannot run ${at("bin/rails")} in a job: it is a script for my-ruby (#!/usr/bin/env), which is not in PATH`,
   );
 });
 
 test("a script whose interpreter only sudo's PATH lacks gets the way out", async () => {
   await write("bin/rails", "#!/usr/bin/env my-ruby\n");
   expect(() => find("rails", at("bin"), true)).toThrow(
-    `which is in no folder of the PATH that sudo leaves (${at("bin")}); write "$(command -v my-ruby)" before ${at("bin/rails")}`,
+    `which is not in the PATH that sudo leaves (${at("bin")}); write "$(command -v my-ruby)" before ${at("bin/rails")}`,
   );
 });
 
@@ -67,7 +67,7 @@ test("a program that is not found may be a slip, which has a sentence of its own
   const sentence = (name: string) => notFound(name, { path: "/bin", folder, sudo: true }).message;
   expect(sentence("none")).toContain('write "$(command -v none)" in its place');
   expect(sentence("server.mjs")).toBe(
-    'cannot find the program "server.mjs": it is in no folder of PATH (/bin), but in this one; write ./server.mjs and make it executable, or write what runs it first',
+    'cannot find the program "server.mjs": it is not in PATH (/bin), but in this folder; write ./server.mjs and make it executable, or write what runs it first',
   );
   expect(sentence("node server.mjs")).toBe(
     'cannot find the program "node server.mjs": it is several words in one; write each as a word of its own',

@@ -25,7 +25,7 @@ test("gives each finding a key, a reason and a fix", async () => {
     {
       severity: "error",
       key: "Sockets.Socket.SockServiceName",
-      why: "it is empty, so that launchd binds a random port",
+      why: "it is empty, so launchd binds a random port",
       fix: "write a number or a name of /etc/services",
     },
   ]);
@@ -57,12 +57,12 @@ describe("the file", () => {
     expect(await fixture.findings({}, { path, stats: await lstat(path) })).toEqual([]);
     await chmod(path, 0o664);
     expect(await fixture.findings({}, { path, stats: await lstat(path) })).toEqual([
-      "error file: others than its owner may write to it, so that launchd refuses it",
+      "error file: users other than its owner may write to it, so launchd refuses it",
     ]);
     await chown(path, 60_501, 60_020);
     await chmod(path, 0o644);
     expect(await fixture.findings({}, { path, stats: await lstat(path) })).toEqual([
-      "error file: root does not own it, so that launchd refuses it",
+      "error file: root does not own it, so launchd refuses it",
     ]);
     const elsewhere = join(fixture.folder, "com.example.web.plist");
     expect(await fixture.findings({}, { path: elsewhere, stats: await lstat(path) })).toEqual([]);
@@ -76,14 +76,14 @@ describe("the file", () => {
 
   test("may have keys that launchd does not know, told where one is nearly meant", async () => {
     expect(await fixture.findings({ Comment: "mine", KeepAlife: true })).toEqual([
-      "note KeepAlife: launchd does not know this key and passes over it",
+      "note KeepAlife: launchd does not know this key and ignores it",
     ]);
   });
 });
 
 describe("the user", () => {
   test.each([
-    [{ UserName: undefined }, "UserName: it is missing, so that a daemon and its program run as root"],
+    [{ UserName: undefined }, "UserName: it is missing, so a daemon and its program run as root"],
     [{ UserName: "nobody-here" }, 'UserName: this machine has no user "nobody-here"'],
     [{ GroupName: "nogroup-here" }, 'GroupName: this machine has no group "nogroup-here"'],
     [{ UserName: 501 }, "UserName: it is a number, and launchd wants a string"],
@@ -98,7 +98,7 @@ describe("the user", () => {
 
   test("of an agent is its own", async () => {
     expect(await fixture.findings({ UserName: "root" }, { kind: "agent" })).toEqual([
-      "note UserName: launchd obeys it in daemons only; an agent runs as its own user",
+      "note UserName: launchd honours it only in daemons; an agent runs as its own user",
     ]);
   });
 
@@ -135,7 +135,7 @@ describe("the user", () => {
 
 describe("the programs", () => {
   test.each([
-    [{ ProgramArguments: undefined }, "ProgramArguments: it is missing, so that there is nothing to run"],
+    [{ ProgramArguments: undefined }, "ProgramArguments: it is missing, so there is nothing to run"],
     [{ ProgramArguments: [] }, "ProgramArguments: it is not an array of strings with at least one in it"],
     [{ ProgramArguments: "one" }, "ProgramArguments: it is not an array of strings with at least one in it"],
     [
@@ -157,11 +157,11 @@ describe("the programs", () => {
     [["@/../secret"], "ProgramArguments[1]: sam may not execute FOLDER/secret"],
     [
       ["no-such-program"],
-      'ProgramArguments[1]: "no-such-program" is in no folder of the job\'s PATH (/usr/bin:/bin:/usr/sbin:/sbin)',
+      'ProgramArguments[1]: "no-such-program" is not in the job\'s PATH (/usr/bin:/bin:/usr/sbin:/sbin)',
     ],
     [
       ["--log-level=debug", "no-such"],
-      'ProgramArguments[2]: "no-such" is in no folder of the job\'s PATH (/usr/bin:/bin:/usr/sbin:/sbin)',
+      'ProgramArguments[2]: "no-such" is not in the job\'s PATH (/usr/bin:/bin:/usr/sbin:/sbin)',
     ],
     [["@/login_wrapper", "/no/such"], "ProgramArguments[2]: there is no /no/such"],
     [["@/login_wrapper"], "ProgramArguments: no program follows login_wrapper"],
@@ -205,11 +205,11 @@ describe("the settings", () => {
   const set = (variables: Record<string, string>) => fixture.findings({ EnvironmentVariables: variables });
 
   test.each([
-    [{ LAUNCH_PROGRAM_TCP_ADDRESS: "8000" }, 'cannot use "8000" for LAUNCH_PROGRAM_TCP_ADDRESS: it is a port alone'],
+    [{ LAUNCH_PROGRAM_TCP_ADDRESS: "8000" }, 'cannot use "8000" for LAUNCH_PROGRAM_TCP_ADDRESS: it is only a port'],
     [{ LAUNCH_DAEMON_IDLE_TIMEOUT: "5" }, 'cannot use "5" for LAUNCH_DAEMON_IDLE_TIMEOUT: it is not a duration'],
-    [{ LAUNCH_PROGRAM_TCP_ADRESS: ":8000" }, "there is no such setting, so that it has no effect"],
-    [{ launch_program_tcp_address: ":8000" }, "there is no such setting, so that it has no effect"],
-    [{ LAUNCH_DAEMON_COLOUR: "red" }, "there is no such setting, so that it has no effect"],
+    [{ LAUNCH_PROGRAM_TCP_ADRESS: ":8000" }, "there is no such setting, so it has no effect"],
+    [{ launch_program_tcp_address: ":8000" }, "there is no such setting, so it has no effect"],
+    [{ LAUNCH_DAEMON_COLOUR: "red" }, "there is no such setting, so it has no effect"],
   ])("%j is an error", async (variables, why) => {
     expect(await set(variables)).toEqual([`error EnvironmentVariables.${Object.keys(variables)[0]}: ${why}`]);
   });
@@ -243,7 +243,7 @@ describe("the settings", () => {
 
   test("what is no text is an error", async () => {
     expect(await fixture.findings({ EnvironmentVariables: { A: 1 } })).toEqual([
-      "error EnvironmentVariables.A: it is a number, and launchd passes over it",
+      "error EnvironmentVariables.A: it is a number, and launchd ignores it",
     ]);
     expect(await fixture.findings({ EnvironmentVariables: ["A"] })).toEqual([
       "error EnvironmentVariables: it is an array, and launchd wants a dictionary",
@@ -280,7 +280,7 @@ test("a Bun server that gets the sockets is noted, also as a script", async () =
   await chmod(join(fixture.folder, "bin/bun"), 0o755);
   await Bun.write(join(fixture.folder, "bin/site"), "#!/usr/bin/env bun\n");
   await chmod(join(fixture.folder, "bin/site"), 0o755);
-  const why = "Bun's node:http passes over the descriptor that it is to listen on and binds another port in silence";
+  const why = "Bun's node:http ignores the descriptor that it should listen on and silently binds another port";
   for (const word of ["@/bun", "@/site"]) {
     expect(await fixture.findings({ ...run(word), EnvironmentVariables })).toEqual([
       `note ProgramArguments[1]: ${why}`,
@@ -292,11 +292,11 @@ test("a Bun server that gets the sockets is noted, also as a script", async () =
 
 describe("the sockets", () => {
   test.each([
-    [{ Sockets: undefined }, "Sockets: there are none, so that launchd binds no port and nothing can be activated"],
-    [{ Sockets: {} }, "Sockets: there are none, so that launchd binds no port and nothing can be activated"],
+    [{ Sockets: undefined }, "Sockets: there are none, so launchd binds no port and nothing can be activated"],
+    [{ Sockets: {} }, "Sockets: there are none, so launchd binds no port and nothing can be activated"],
     [{ Sockets: "80" }, "Sockets: it is a string, and launchd wants a dictionary"],
     [{ Sockets: { Socket: "80" } }, "Sockets.Socket: it is a string, and launchd wants a dictionary"],
-    [{ Sockets: { Socket: [] } }, "Sockets.Socket: it is empty, so that launchd binds nothing"],
+    [{ Sockets: { Socket: [] } }, "Sockets.Socket: it is empty, so launchd binds nothing"],
     [
       { Sockets: { Web: { SockNodeName: "127.0.0.1", SockServiceName: "80" } } },
       'Sockets: the socket "Socket" will be asked for, and there is only "Web"',
@@ -313,19 +313,19 @@ describe("the sockets", () => {
     [socket({ SockServiceName: true }), "Sockets.Socket.SockServiceName: it is a boolean, and launchd wants a string"],
     [
       { Sockets: { Socket: { SockNodeName: "127.0.0.1" } } },
-      "Sockets.Socket.SockServiceName: it is missing, so that launchd binds a random port",
+      "Sockets.Socket.SockServiceName: it is missing, so launchd binds a random port",
     ],
     [
       socket({ SockNodeName: "198.51.100.1" }),
-      "Sockets.Socket.SockNodeName: 198.51.100.1 is not an address of this machine, so that launchd cannot bind it",
+      "Sockets.Socket.SockNodeName: 198.51.100.1 is not an address of this machine, so launchd cannot bind it",
     ],
     [
       socket({ SockNodeName: "2001:db8::1" }),
-      "Sockets.Socket.SockNodeName: 2001:db8::1 is not an address of this machine, so that launchd cannot bind it",
+      "Sockets.Socket.SockNodeName: 2001:db8::1 is not an address of this machine, so launchd cannot bind it",
     ],
     [
       socket({ SockNodeName: "elsewhere" }),
-      "Sockets.Socket.SockNodeName: elsewhere (198.51.100.1) is not an address of this machine, so that launchd cannot bind it",
+      "Sockets.Socket.SockNodeName: elsewhere (198.51.100.1) is not an address of this machine, so launchd cannot bind it",
     ],
     [socket({ SockNodeName: "unknown" }), 'Sockets.Socket.SockNodeName: the host "unknown" is unknown'],
     [socket({ SockFamily: "IPv6" }), "Sockets.Socket.SockNodeName: 127.0.0.1 has no address of the family IPv6"],
@@ -343,7 +343,7 @@ describe("the sockets", () => {
     ],
     [
       { Sockets: { Socket: { SockPathName: "/no/such/server.sock", SockPathMode: 0o666 } } },
-      "Sockets.Socket.SockPathName: there is no folder /no/such, so that launchd cannot bind the socket",
+      "Sockets.Socket.SockPathName: there is no folder /no/such, so launchd cannot bind the socket",
     ],
     [
       { Sockets: { Socket: { SockPathName: `/${"x".repeat(103)}`, SockPathMode: 0o666 } } },
@@ -379,7 +379,7 @@ describe("the sockets", () => {
     const path = (more: object) => ({ Sockets: { Socket: { SockPathName: "/tmp/web.sock", ...more } } });
     const key = "Sockets.Socket.SockPathMode";
     expect(await fixture.findings(path({}))).toEqual([
-      `note ${key}: it is missing, so that launchd lets its owner alone connect, who is root`,
+      `note ${key}: it is missing, so only its owner, root, may connect`,
     ]);
     expect(await fixture.findings({ UserName: undefined, ...path({}) }, { kind: "agent" })).toEqual([]);
     expect(await fixture.findings(path({ SockPathMode: 666 }))).toEqual([
@@ -422,7 +422,7 @@ describe("the sockets", () => {
     });
     const twins = (...entries: ReturnType<typeof entry>[]) => fixture.findings({ Sockets: { Socket: entries } });
     expect(await twins(entry("127.0.0.1", "80"), entry("127.0.0.1", "443"), entry("127.0.0.1", "http"))).toEqual([
-      "error Sockets.Socket[2]: it has the same address and port as Sockets.Socket[0], so that launchd can bind only one of them",
+      "error Sockets.Socket[2]: it has the same address and port as Sockets.Socket[0], so launchd can bind only one of them",
     ]);
     expect(await twins(entry("::1", "80"), entry("0::1", "80"))).toHaveLength(1);
     expect(await twins(entry("localhost", "80"), entry("::1", "80"))).toHaveLength(1);
@@ -440,7 +440,7 @@ describe("the sockets", () => {
       "note Sockets.Socket.SockNodeName: the port is open to the whole network",
     ]);
     expect(await fixture.findings({ Sockets: { Socket: { SockServiceName: "80" } } })).toEqual([
-      "note Sockets.Socket.SockNodeName: it is missing, so that the port is open to the whole network",
+      "note Sockets.Socket.SockNodeName: it is missing, so the port is open to the whole network",
     ]);
   });
 });
@@ -452,7 +452,7 @@ describe("the files", () => {
     expect(await log(join(fixture.folder, "shared/web.log"))).toBe("");
     expect(await log("/dev/null")).toBe("");
     expect(await log("web.log")).toBe('error StandardOutPath: "web.log" is not an absolute path');
-    expect(await log("/no/such/web.log")).toContain("there is no folder /no/such, so that all output is lost");
+    expect(await log("/no/such/web.log")).toContain("there is no folder /no/such, so all output is lost");
     expect(await log(join(fixture.folder, "logs"))).toContain("is a folder");
     expect(await log(join(fixture.folder, "logs/web.log"))).toContain("sam may not make files in FOLDER/logs");
     await Bun.write(join(fixture.folder, "logs/web.log"), "");
@@ -466,7 +466,7 @@ describe("the files", () => {
     const folder = (path: string) => fixture.findings({ WorkingDirectory: path }).then((found) => found.join());
     expect(await folder(fixture.folder)).toBe("");
     expect(await folder("relative")).toContain("is not an absolute path");
-    expect(await folder("/no/such")).toContain("there is no /no/such, so that the job does not start");
+    expect(await folder("/no/such")).toContain("there is no /no/such, so the job does not start");
     expect(await folder(join(fixture.folder, "bin/server"))).toContain("is not a folder");
     await chmod(join(fixture.folder, "logs"), 0o700);
     expect(await folder(join(fixture.folder, "logs"))).toBe("error WorkingDirectory: sam may not enter FOLDER/logs");
@@ -499,7 +499,7 @@ describe("the lifetime", () => {
   test("an idle time under launchd's throttle is noted", async () => {
     const EnvironmentVariables = { LAUNCH_DAEMON_EXIT_IDLE_TIME: "9s" };
     expect(await fixture.findings({ EnvironmentVariables })).toEqual([
-      "note EnvironmentVariables.LAUNCH_DAEMON_EXIT_IDLE_TIME: launchd starts a job that ran for less than 10 s again only when they are over, and the next client waits",
+      "note EnvironmentVariables.LAUNCH_DAEMON_EXIT_IDLE_TIME: launchd starts a job at most once in 10 s, so the next client may wait",
     ]);
     expect(await fixture.findings({ EnvironmentVariables, ThrottleInterval: 5 })).toEqual([]);
   });
@@ -570,7 +570,7 @@ describe("the lifetime", () => {
       ]);
       expect(await stop("90s", { ExitTimeOut: 95 })).toEqual([]);
       expect(await stop("30s", { ExitTimeOut: 0 }, "agent")).toEqual([
-        "note ExitTimeOut: 0 is meant to be never, and it is not known whether launchd obeys it in an agent",
+        "note ExitTimeOut: 0 means never, but it is not known whether launchd honours it in an agent",
       ]);
     });
 
@@ -578,7 +578,7 @@ describe("the lifetime", () => {
       ["20", "it is a string"],
       [-1, "it is -1"],
       [1.5, "it is 1.5"],
-    ])("%j is an error, since launchd passes over it", async (ExitTimeOut, what) => {
+    ])("%j is an error, since launchd ignores it", async (ExitTimeOut, what) => {
       expect(await fixture.findings({ ExitTimeOut })).toEqual([
         `error ExitTimeOut: ${what}, and launchd wants whole seconds`,
       ]);

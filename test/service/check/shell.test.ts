@@ -16,7 +16,7 @@ describe("arguments", () => {
     "%s is looked for in / without a WorkingDirectory",
     async (word) => {
       expect(await fixture.findings(run("@/server", "-x", word))).toEqual([
-        `error ProgramArguments[3]: there is no WorkingDirectory, so that "${word}" is looked for in /`,
+        `error ProgramArguments[3]: there is no WorkingDirectory, so "${word}" is looked for in /`,
       ]);
       expect(await fixture.findings({ ...run("@/server", "-x", word), ...fixed })).toEqual([]);
     },
@@ -32,7 +32,7 @@ describe("arguments", () => {
   test.each(["~/server.mjs", "~sam/server.mjs", "$HOME/server.mjs", `$${"{HOME}"}/x`, "~"])(
     "%s is for a shell",
     async (word) => {
-      const why = `launchd expands nothing, so that the program gets ${JSON.stringify(word)} as it stands`;
+      const why = `launchd expands nothing, so the program gets ${JSON.stringify(word)} as it stands`;
       expect(await fixture.findings({ ...run("@/server", word), ...fixed })).toEqual([
         `error ProgramArguments[2]: ${why}`,
       ]);
@@ -43,8 +43,8 @@ describe("arguments", () => {
 
   test("the value of a flag is one as well", async () => {
     expect(await fixture.findings(run("@/server", "--data=$HOME/a", "--conf=../a"))).toEqual([
-      'note ProgramArguments[2]: launchd expands nothing, so that the program gets "$HOME/a" as it stands',
-      'error ProgramArguments[3]: there is no WorkingDirectory, so that "../a" is looked for in /',
+      'note ProgramArguments[2]: launchd expands nothing, so the program gets "$HOME/a" as it stands',
+      'error ProgramArguments[3]: there is no WorkingDirectory, so "../a" is looked for in /',
     ]);
   });
 
@@ -84,7 +84,7 @@ describe("the program", () => {
 
   test.each(["~/bin/server", "$HOME/bin/server"])("%s is for a shell", async (word) => {
     expect(await fixture.findings(run(word))).toEqual([
-      `error ProgramArguments[1]: launchd expands nothing, so that "${word}" is no path`,
+      `error ProgramArguments[1]: launchd expands nothing, so "${word}" is not a path`,
     ]);
   });
 
@@ -95,11 +95,11 @@ describe("the program", () => {
       return (await fixture.findings(run("@/app"))).join();
     };
     expect(await write("echo hello\n")).toBe(
-      "error ProgramArguments[1]: FOLDER/bin/app is a text without a first line that says what runs it, so that it does not start",
+      "error ProgramArguments[1]: FOLDER/bin/app is a text file whose first line does not say what runs it, so it does not start",
     );
     expect(await write("#!/no/such/python\n")).toContain("is a script for /no/such/python, which is not there");
     expect(await write("#!/usr/bin/env no-such-node\n")).toContain(
-      "is a script for no-such-node, which is in no folder of the job's PATH (/usr/bin:/bin:/usr/sbin:/sbin)",
+      "is a script for no-such-node, which is not in the job's PATH (/usr/bin:/bin:/usr/sbin:/sbin)",
     );
     expect(await write("#!/usr/bin/env sh\n")).toBe("");
     expect(await write("#!/bin/sh\n")).toBe("");
@@ -114,7 +114,7 @@ test("folders, logs and variables are as little expanded", async () => {
   ]);
   const variables = (EnvironmentVariables: Record<string, string>) => fixture.findings({ EnvironmentVariables });
   expect(await variables({ PATH: "/usr/bin:$HOME/bin" })).toEqual([
-    'error EnvironmentVariables.PATH: launchd expands nothing, so that the program gets "$HOME/bin" as it stands',
+    'error EnvironmentVariables.PATH: launchd expands nothing, so the program gets "$HOME/bin" as it stands',
   ]);
   expect(await variables({ DATA: "~/data" })).toHaveLength(1);
   expect(await variables({ PHRASE: "a$HOME~/", URL: "http://a/~sam", PRICE: "$5" })).toEqual([]);
@@ -128,7 +128,7 @@ describe("values", () => {
     [{ KeepAlive: { SuccessfulExit: "false" } }, "KeepAlive.SuccessfulExit: it is a string"],
   ])("%j is no boolean", async (changes, finding) => {
     expect(await fixture.findings(changes)).toEqual([
-      `error ${finding}, and launchd wants a boolean, so that it passes over it`,
+      `error ${finding}, and launchd wants a boolean, so it ignores it`,
     ]);
   });
 
@@ -137,9 +137,9 @@ describe("values", () => {
       Socket: { SockNodeName: "127.0.0.1", SockServiceName: "80", SockPasive: true, SockPassive: "true", Zzz: 1 },
     };
     expect((await fixture.findings({ Sockets })).toSorted()).toEqual([
-      "error Sockets.Socket.SockPassive: it is a string, and launchd wants a boolean, so that it passes over it",
-      "note Sockets.Socket.SockPasive: launchd does not know this key and passes over it",
-      "note Sockets.Socket.Zzz: launchd does not know this key and passes over it",
+      "error Sockets.Socket.SockPassive: it is a string, and launchd wants a boolean, so it ignores it",
+      "note Sockets.Socket.SockPasive: launchd does not know this key and ignores it",
+      "note Sockets.Socket.Zzz: launchd does not know this key and ignores it",
     ]);
     const found = await fixture.check(fixture.job({ Sockets }));
     expect(found.map(({ fix }) => fix)).toContain("did you mean SockPassive?");
@@ -157,13 +157,13 @@ describe("values", () => {
     ]);
     const path = "/tmp/my web.plist";
     expect(await fixture.findings({ Label: "my web" }, { path })).toEqual([
-      "note Label: it has white space in it, so that each command about it takes quotes",
+      "note Label: it has white space in it, so every command about it needs quotes",
     ]);
   });
 
   test("* is no address", async () => {
     expect(await fixture.findings({ Sockets: { Socket: { SockNodeName: "*", SockServiceName: "80" } } })).toEqual([
-      "error Sockets.Socket.SockNodeName: launchd knows no *, and binds nothing",
+      "error Sockets.Socket.SockNodeName: launchd does not know *, and binds nothing",
     ]);
   });
 });

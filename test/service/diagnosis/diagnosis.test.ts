@@ -64,7 +64,7 @@ test("a service that does its work has none", async () => {
 test("a port that another program has is named, also where launchd prints a service that waits", async () => {
   tools.lsof = await tool("lsof", "p345", "chttpd", "f3", "n127.0.0.1:8080");
   const held =
-    "127.0.0.1:8080 is held by httpd (pid 345), so that launchd cannot serve it; stop that, then --stop and --start this";
+    "127.0.0.1:8080 is held by httpd (pid 345), so launchd cannot serve it; stop that, then --stop and --start this";
   expect(await causes(waiting)).toEqual([false, held]);
   expect((await causes(failing))[1]).toBe(held);
   tools.uid = 501;
@@ -93,7 +93,7 @@ test("a log of an older run says nothing of one that was killed or never started
 test("without root a holder of the port may stay unseen, which is said where nothing works", async () => {
   tools.uid = 501;
   const said =
-    "whether another user's program holds its port only root can see: sudo launch_socket_server --status com.example.web";
+    "only root can see whether another user's program holds its port: sudo launch_socket_server --status com.example.web";
   expect(await causes(waiting)).toEqual([true]);
   expect((await causes(failing)).at(-1)).toBe(said);
   expect(await causes(failing, { Sockets: { Socket: { SockPathName: "/tmp/a.sock" } } })).not.toContain(said);
@@ -142,7 +142,7 @@ test("what somebody has disabled or switched off is told, and what is not loaded
   ]);
   expect(await causes(waiting, {}, true)).toEqual([
     true,
-    "somebody has disabled it (launchctl disable), so that it is not loaded again; --start enables it",
+    "somebody has disabled it (launchctl disable), so it is not loaded again; --start enables it",
   ]);
   tools.sfltool = await tool(
     "sfltool",
@@ -166,7 +166,7 @@ test("a property list that is gone is told, and so is a launchd that cannot be a
   );
   expect(await diagnose(facts, tools)).toEqual({
     ...{ works: true, held: false },
-    causes: [`its property list ${gone} is gone or cannot be read, so that it is not loaded again`],
+    causes: [`its property list ${gone} is gone or cannot be read, so it is not loaded again`],
   });
   const problem = "cannot reach launchd's gui/501: nobody is logged in";
   expect(await diagnose({ ...facts, loaded: null, state: null, problem }, tools)).toMatchObject({
@@ -176,7 +176,7 @@ test("a property list that is gone is told, and so is a launchd that cannot be a
 });
 
 test("describeVersions tells of an older program that still runs", () => {
-  expect(describeVersions("3.0.0", "3.1.0", "a")).toBe("it runs 3.0.0, installed is 3.1.0: --restart a");
+  expect(describeVersions("3.0.0", "3.1.0", "a")).toBe("it runs 3.0.0, but 3.1.0 is installed: --restart a");
   expect(describeVersions("3.1.0", "3.1.0", "a")).toBeNull();
   expect(describeVersions(null, "3.1.0", "a")).toBeNull();
   expect(describeVersions("3.0.0", null, "a")).toBeNull();

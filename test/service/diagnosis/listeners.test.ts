@@ -54,7 +54,7 @@ describe("portProblems", () => {
     );
 
   test("are another program on the port, and for root that nobody is", async () => {
-    const held = ["127.0.0.1:443 is held by httpd (pid 345), so that launchd cannot serve it"];
+    const held = ["127.0.0.1:443 is held by httpd (pid 345), so launchd cannot serve it"];
     expect(await problems("127.0.0.1:443")).toEqual(held);
     expect(await problems("127.0.0.1:443", 501)).toEqual(held);
     expect(await problems("127.0.0.1:443", 0, null, false)).toEqual(held);
@@ -68,7 +68,7 @@ describe("portProblems", () => {
 
   test("are looked for at every address of a name", async () => {
     const found = await problems("localhost:443");
-    expect(found).toContain("127.0.0.1:443 is held by httpd (pid 345), so that launchd cannot serve it");
+    expect(found).toContain("127.0.0.1:443 is held by httpd (pid 345), so launchd cannot serve it");
     expect(await problems("unknown.invalid:443")).toEqual([]);
   });
 

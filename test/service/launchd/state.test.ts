@@ -43,7 +43,7 @@ test.each([
 
 test.each([
   ["last exit code = (never exited)", "has not ended yet", null],
-  ["last exit code = 0", "ended in order", null],
+  ["last exit code = 0", "ended normally", null],
   ["last exit code = 1", "ended with status 1", "it ended with status 1"],
   ["last exit code = 78: EX_CONFIG", "could not be started", "launchd could not start it (78: EX_CONFIG)"],
   ["last terminating signal = Terminated: 15", "was asked to end (SIGTERM)", null],

@@ -30,7 +30,7 @@ test("what clients wait for, what failed last, what is full and what is old", ()
   );
   expect(details(failing, "3.1.0", now).split("\n")).toEqual([
     `process 4711: running, since ${at("2026-01-02T03:04:05.000Z")} (2 h)`,
-    "  daemon       process 4711, version 3.0.0 (installed is 3.1.0)",
+    "  daemon       process 4711, version 3.0.0 (3.1.0 is installed)",
     "  serves       127.0.0.1:80 by /tmp/web.sock",
     "  program      none",
     "  connections  100 now, of 100 at most; new ones wait in the kernel's queue; 900",

@@ -7,7 +7,7 @@ import { account, entry } from "./fixture.ts";
 /** A service as launchd and its property list have it. */
 const service = (differing: Partial<Entry> = {}): Entry => ({
   ...{ name: "com.example.web", state: "running", works: true, pid: 4711, addresses: ["127.0.0.1:80"] },
-  ...{ program: ["node", "web.js"], status: null, problem: null, lastEnd: "ended in order", log: "/tmp/web.log" },
+  ...{ program: ["node", "web.js"], status: null, problem: null, lastEnd: "ended normally", log: "/tmp/web.log" },
   ...{ causes: [], tail: null },
   ...differing,
 });
@@ -24,7 +24,7 @@ test("a daemon of a service is that service's, and the others follow", () => {
     [null, null],
     ["web.service", 6000],
   ]);
-  expect(all[1]).toMatchObject({ status: account(), lastEnd: "ended in order", log: "/tmp/web.log" });
+  expect(all[1]).toMatchObject({ status: account(), lastEnd: "ended normally", log: "/tmp/web.log" });
   expect(all[0]?.status).toBeNull();
 });
 
@@ -40,16 +40,16 @@ test("a daemon that stops, or does not answer, is told of a service that launchd
 });
 
 test("details begin with the reasons, and end with the log", () => {
-  const causes = ["127.0.0.1:80 is held by httpd (pid 345), so that launchd cannot serve it; stop that"];
+  const causes = ["127.0.0.1:80 is held by httpd (pid 345), so launchd cannot serve it; stop that"];
   const tail = { lines: ["first", "a \x1b[31mline that is red"] };
   const text = details(service({ state: "its port is taken", works: false, pid: null, causes, tail }), "3.0.0");
   expect(text.split("\n")).toEqual([
     "com.example.web: its port is taken",
-    "  why          127.0.0.1:80 is held by httpd (pid 345), so that launchd cannot",
-    "               serve it; stop that",
+    "  why          127.0.0.1:80 is held by httpd (pid 345), so launchd cannot serve",
+    "               it; stop that",
     "  serves       127.0.0.1:80",
     "  program      node web.js",
-    "  last run     ended in order",
+    "  last run     ended normally",
     "  log          /tmp/web.log",
     "    first",
     "    a \\u001b[31mline that is red",
