@@ -45,14 +45,14 @@ const shell = (...lines: string[]) => ["```sh", ...lines, "```", ""].join("\n");
 function homebrew(): string {
   return shell(
     `brew tap ${project} ${repository}`,
-    `brew trust --formula ${project}/launch_socket_server    # Homebrew 6 and newer`,
+    `brew trust --formula ${project}/launch_socket_server`,
     `brew install ${project}/launch_socket_server`,
   );
 }
 
 function archive(): string {
   return shell(
-    `name=launch_socket_server-${version}-darwin-arm64   # or darwin-x64, linux-x64, linux-arm64`,
+    `name=launch_socket_server-${version}-darwin-arm64`,
     `curl -fL --remote-name-all ${downloadsOf(version)}/{$name.tar.gz,SHA256SUMS}`,
     "shasum -a 256 -c --ignore-missing SHA256SUMS",
     'sudo tar -xzf "$name.tar.gz" -C /usr/local --strip-components 1 "$name"/{bin,sbin,libexec,share}',

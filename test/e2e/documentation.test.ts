@@ -23,7 +23,7 @@ const notRun: [string, string][] = [
   ["sudo tar -xzf ", "needs the download; dist.test.ts unpacks an archive"],
   ["gh attestation verify ", "needs a release that is published"],
   ["make", "builds what is tested here; install.test.ts has make install"],
-  ["sudo make install ", "install.test.ts"],
+  ["sudo make install", "install.test.ts"],
 ];
 /** Pages, or folders of them, whose commands another test runs. */
 const elsewhere: [string, string][] = [
@@ -78,6 +78,16 @@ describe("the documentation", () => {
   });
 });
 
+// zshoptions(1): INTERACTIVE_COMMENTS is off where commands are typed.
+test.each([...pages, manPage])(
+  "what %s says to type has no comments: zsh, a Mac's shell, takes them for arguments",
+  (page) => {
+    const commands = blocksOf(page).filter(({ language }) => language === "sh");
+    const typed = commands.map(({ text }) => text.replace(/<<'(\w+)'\n[\s\S]*?^\1$/gm, ""));
+    for (const text of typed) expect(text).not.toMatch(/(^|\s)#/);
+  },
+);
+
 const withCommands = [...pages, manPage].filter(
   (page) =>
     !elsewhere.some(([beginning]) => page.startsWith(beginning)) &&
@@ -120,15 +130,9 @@ describe.skipIf(!isRoot || node === null)("the commands (for root: port 80; node
       await mkdir(programs, { recursive: true });
       for (const logs of ["home/Library/Logs", "Library/Logs"]) await mkdir(join(folder, logs), { recursive: true });
       symlinkSync(node ?? "", join(programs, "node"));
-      const script = async (name: string, text: string) => {
-        await Bun.write(join(programs, name), `#!/bin/sh\n${text}\n`);
-        chmodSync(join(programs, name), 0o755);
-      };
       const sudo = compile("mac-tools/sudo", [], join(programs, "sudo"));
       chownSync(sudo, 0, sam.uid);
       chmodSync(sudo, 0o4750);
-      // In place of a server that holds a model: it answers on its port.
-      await script("llama-server", `exec ${(await stage.script("plain-server.ts")).join(" ")} "$@"`);
 
       const here: [string, string][] = [
         ["/Users/sam/Library", join(folder, "home/Library")],
