@@ -5,17 +5,17 @@ export const serviceFlags = {
   printPlist: {
     flag: "print-plist",
     value: "label",
-    help: "Print the property list of a service that runs the program like this, with what it needs of here: the program's path, its folder in PATH, this folder, the user. What was taken and what may surprise goes to stderr; where there are errors no list is printed.",
+    help: "Print the property list of a service that runs the program like this. The program's path, PATH, the working folder and the user are taken from the shell; stderr says what was taken, and what may surprise. Where there are errors no list is printed.",
   },
   checkPlist: {
     flag: "check-plist",
     value: "file",
-    help: "List what launchd or this program would reject or misread in a property list, or several; - is standard input. Exit 1 for errors, 2 if one is unreadable.",
+    help: "List what launchd or this program would reject or misread in one or more property lists; - is standard input. Exit status 1 for errors, 2 for a file that cannot be read.",
   },
   install: {
     flag: "install",
     value: "label",
-    help: "Check, install and start a service: LABEL with the flags of --print-plist, or a file (a path with / or .plist). With sudo a daemon, else an agent of this user. What is there under that label and does not run launch_socket_server is left alone.",
+    help: "Check, install and start a service: LABEL with the flags of --print-plist, or a file (a path with / or .plist). With sudo it is a daemon, otherwise an agent of this user. A service of that label that does not run launch_socket_server is left alone.",
   },
   uninstall: {
     flag: "uninstall",
@@ -25,13 +25,17 @@ export const serviceFlags = {
   stop: {
     flag: "stop",
     value: "label",
-    help: "Stop a service that runs launch_socket_server and close its port, until --start or the next login or start of the Mac.",
+    help: "Stop a service that runs launch_socket_server and close its port, until --start, the next login or the next start of the Mac.",
   },
-  start: { flag: "start", value: "label", help: "Enable and load it again, and wait until it runs." },
+  start: {
+    flag: "start",
+    value: "label",
+    help: "Enable and load a service; wait until it runs, unless it starts on demand.",
+  },
   restart: {
     flag: "restart",
     value: "label",
-    help: "End its process in order and start it again; new clients wait meanwhile, and none is lost.",
+    help: "Stop a service's process gracefully and start it again; new clients wait meanwhile, and none is lost.",
   },
   idle: {
     flag: "idle",
@@ -41,13 +45,13 @@ export const serviceFlags = {
     flag: "status",
     value: "label|pid",
     optional: true,
-    help: "Show what runs, or all of one: addresses, program, connections, what it waits for. Exit 0 if it runs or waits for a connection, 3 if it does not, 4 if there is no such service; without a value 0.",
+    help: "Show what runs, or everything about one: addresses, program, connections, what it waits for, why it does not work. Exit status 0 if it runs or waits for a connection, 3 if it does not, 4 if there is no such service; without a value 0.",
   },
-  watch: { flag: "watch", help: "For --status: again each second." },
+  watch: { flag: "watch", help: "For --status: show it again every second." },
   reload: {
     flag: "reload",
     value: "label|pid",
-    help: "Replace the program of a running daemon without a gap: another copy is started from the file as it is now, new connections go to it once it serves, and the old one ends when its own are over, after --drain-timeout at most. Two copies must be able to run at once. A changed property list takes --stop and --start. Exit 1 if not switched, 2 if connections were cut.",
+    help: "Replace the program of a running daemon without a gap: a second copy is started from the file as it is now, new connections go to it once it serves, and the old copy ends when its own connections have, after --drain-timeout at most. Two copies must be able to run at once. A changed property list needs --stop and --start. Exit status 1 if the reload failed, 2 if connections were cut.",
   },
   port: {
     flag: "port",
@@ -61,37 +65,40 @@ export const serviceFlags = {
     value: "address",
     default: "127.0.0.1",
     repeatable: "flag",
-    help: "The address to serve them on; 0.0.0.0 for the whole network.",
+    help: "The address to serve the ports on; 0.0.0.0 for the whole network.",
   },
   listenPath: {
     flag: "listen-path",
     value: "[name=]path",
     repeatable: "flag",
-    help: "Serve a Unix socket at this path, in place of port 80 or beside the ports given.",
+    help: "Serve a Unix socket at this path, instead of port 80 or in addition to the ports given.",
   },
   listenMode: {
     flag: "listen-mode",
     value: "mode",
-    help: "Who may connect to the Unix sockets: their permissions in octal, such as 660. Default: their owner alone, who is root in a daemon.",
+    help: "Who may connect to the Unix sockets: their permissions in octal, such as 660. Default: only their owner, who is root for a daemon.",
   },
   user: {
     flag: "user",
     value: "user",
-    help: "The user that a daemon's program runs as. Default under sudo: who called it; a root shell has to say.",
+    help: "The user that a daemon's program runs as. Default: the user who called sudo; a root shell has to name one.",
   },
-  group: { flag: "group", value: "group", help: "The group; without it the user's own." },
+  group: { flag: "group", value: "group", help: "The group that it runs as. Default: the user's own." },
   log: {
     flag: "log",
     value: "file",
-    help: "The file for the program's output and ours. Default: LABEL.log in an agent's ~/Library/Logs, or in /Library/Logs for a daemon, where --install makes it.",
+    help: "The file for the program's output and ours. Default: LABEL.log in ~/Library/Logs for an agent, or in /Library/Logs for a daemon, where --install creates it.",
   },
   env: {
     flag: "env",
     value: "name=value",
     repeatable: "flag",
-    help: "A variable of the program's environment. Every user of the machine may read it in the property list and in launchctl print: let the server read secrets from a file of mode 0600.",
+    help: "A variable for the program's environment. Every user of the machine can read it in the property list and by launchctl print: keep secrets in a file of mode 0600 that the server reads.",
   },
-  onDemand: { flag: "on-demand", help: "Start with the first connection, not at once." },
+  onDemand: {
+    flag: "on-demand",
+    help: "Start on the first connection, not at once. The default with --exit-idle-time.",
+  },
   keepRunning: {
     flag: "keep-running",
     help: "Start at once, and again whenever the program ends. The default without --exit-idle-time.",
@@ -99,16 +106,16 @@ export const serviceFlags = {
   loginShell: { flag: "login-shell", help: "Run the program in the user's login shell, for its PATH." },
   replace: {
     flag: "replace",
-    help: "For --install: take the place of a service or file of that label that is not ours. The property list that was there is kept beside it as .replaced, and put back when the new one fails.",
+    help: "For --install: take the place of a service or file of that label that does not run launch_socket_server. Its property list is kept beside the new one as .replaced, and put back if the new one fails.",
   },
   dryRun: { flag: "dry-run", help: "For --install and --uninstall: show what would be done, on any system." },
   json: {
     flag: "json",
-    help: "For --check-plist and --status: for programs to read; an array for several files or services.",
+    help: "For --check-plist and --status: print JSON; an array for several files or services.",
   },
   portable: {
     flag: "portable",
-    help: "For --check-plist: leave out what is so on this machine alone (users, groups, files, addresses), as is done wherever there is no launchd.",
+    help: "For --check-plist: leave out what depends on this machine (users, groups, files, addresses), as always where there is no launchd.",
   },
 } as const satisfies Record<string, Flag>;
 
