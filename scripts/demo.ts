@@ -46,8 +46,8 @@ if (keep) {
   await daemon.exited;
 } else {
   const status = await stop();
-  say(`4. After SIGTERM both ended in order, exit status ${status}, and nothing is left behind.`);
-  say("   `make demo KEEP=1` leaves them running for a browser. README.md goes on from here.");
+  say(`4. After SIGTERM both ended with exit status ${status}, and nothing is left behind.`);
+  say("   `make demo KEEP=1` leaves them running for a browser. README.md says more.");
   process.exit(status);
 }
 

@@ -92,11 +92,10 @@ export function formula({ version, homepage, arm64, x64 }: Release): string {
 
   def caveats
     <<~EOS
-      The service listens on 127.0.0.1:80 and passes connections on to a server of yours on
-      127.0.0.1:8080. Start it as yourself, without sudo: launchd opens the port for you, and
-      under sudo the service would run as root. (Port 80 on all addresses is known to work so;
-      if launchd refuses 127.0.0.1:80, run a daemon with a UserName instead: see README.md and
-      the examples in #{opt_pkgshare}/examples.)
+      The service listens on 127.0.0.1:80 and relays to a server of yours on 127.0.0.1:8080.
+      Start it as yourself, without sudo: under sudo it would run as root. (launchd is known to
+      open port 80 for a user on all addresses. If it refuses 127.0.0.1:80, run a daemon with a
+      UserName instead: see README.md and the examples in #{opt_pkgshare}/examples.)
     EOS
   end
 
