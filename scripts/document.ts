@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { version } from "../package.json";
 import { serviceFlags } from "../src/service/flags.ts";
-import { describeDefault, type Flag } from "../src/settings/flag.ts";
+import { describeDefault, describeFlag, type Flag } from "../src/settings/flag.ts";
 import { options } from "../src/settings/options.ts";
 import { bashCompletion } from "./completions/bash.ts";
 import { fishCompletion } from "./completions/fish.ts";
@@ -96,14 +96,16 @@ function spelling(row: Flag): string {
 }
 
 function meaning(row: Flag): string {
-  return `${row.help.replaceAll("|", "\\|")}${repeats(row)}`;
+  return describeFlag(row).replaceAll("|", "\\|");
 }
 
 /** mdoc(7): a line that begins with a dot or a quote, or has a backslash, would be read as a macro or an escape. */
 function manList(rows: Flag[]): string {
   const escapeText = (text: string) => text.replaceAll("\\", "\\e").replace(/^([.'])/, "\\&$1");
   const items = rows.map((row) => {
-    const sentences = `${row.help}${repeats(row)}`.split(/(?<=\.) /).map((sentence) => fold(escapeText(sentence)));
+    const sentences = describeFlag(row)
+      .split(/(?<=\.) /)
+      .map((sentence) => fold(escapeText(sentence)));
     const variable = row.variable ? `Variable:\n.Ev ${row.variable} .\n` : "";
     const value = standard(row) ? `Default: ${standard(row)}.\n` : "";
     const argument = row.optional ? `Op Ar ${row.value}` : `Ar ${row.value}`;
@@ -127,13 +129,6 @@ function fold(sentence: string): string {
 
 function standard(row: Flag): string {
   return row.value === undefined ? "off" : row.default === "0" ? "0 (never)" : (describeDefault(row) ?? "");
-}
-
-function repeats(row: Flag): string {
-  if (row.repeatable === undefined) return "";
-  return row.repeatable === "words"
-    ? " May be repeated; the variable holds several, with white space between."
-    : " May be repeated.";
 }
 
 function replaceBetween(text: string, start: string, end: string, fresh: string): string {

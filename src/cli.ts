@@ -3,7 +3,7 @@ import { version } from "../package.json";
 import { readServiceCommand, type ServiceCommand } from "./service/command.ts";
 import { serviceFlags } from "./service/flags.ts";
 import { type ProgramCommand, readCommandLine, settingFlags, splitCommandLine } from "./settings/command-line.ts";
-import { describeDefault, type Flag } from "./settings/flag.ts";
+import { describeDefault, describeFlag, type Flag } from "./settings/flag.ts";
 import { options, type Settings, type SocketSource } from "./settings/options.ts";
 
 /** What a command line asks for. */
@@ -82,9 +82,12 @@ async function sections(args: ArgsDef): Promise<string[]> {
 function describe(rows: Flag[]): ArgsDef {
   const args: ArgsDef = {};
   const column = 6 + Math.max(...rows.map(({ flag, value }) => `--${flag}${value ? `=<${value}>` : ""}`.length));
-  for (const { flag, value, help, variable, ...defaults } of rows) {
-    const standard = describeDefault(defaults);
-    const lines = fold(standard === undefined ? help : `${help} Default: ${standard}.`, 80 - column);
+  for (const row of rows) {
+    const { flag, value, variable } = row;
+    // A switch is off unless it is given.
+    const standard = value === undefined ? undefined : describeDefault(row);
+    const text = describeFlag(row);
+    const lines = fold(standard === undefined ? text : `${text} Default: ${standard}.`, 80 - column);
     const description = [...lines, ...(variable ? [variable] : [])].join(`\n${" ".repeat(column)}`);
     args[flag] =
       value === undefined ? { type: "boolean", description } : { type: "string", valueHint: value, description };

@@ -24,6 +24,12 @@ export interface Flag {
   help: string;
 }
 
+/** What help, man page and docs say of a flag: its sentences, and whether it may be repeated. */
+export function describeFlag({ help, repeatable }: Pick<Flag, "help" | "repeatable">): string {
+  if (repeatable === undefined) return help;
+  return `${help} May be repeated${repeatable === "words" ? "; the variable holds several, with white space between" : ""}.`;
+}
+
 /** The defaults as help, man page and docs show them; undefined where there is none. */
 export function describeDefault({
   default: text,

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { documents } from "../../scripts/document.ts";
 import { help } from "../../src/cli.ts";
 import { serviceFlags } from "../../src/service/flags.ts";
+import { describeFlag, type Flag } from "../../src/settings/flag.ts";
 import { options } from "../../src/settings/options.ts";
 
 describe("the tables of settings and flags", () => {
@@ -12,13 +13,12 @@ describe("the tables of settings and flags", () => {
 
   test("are what --help shows", async () => {
     const text = (await help()).replace(/\s+/g, " ");
-    for (const option of Object.values<{ flag: string; variable?: string; help: string }>({
-      ...options,
-      ...serviceFlags,
-    })) {
+    for (const option of Object.values<Flag>({ ...options, ...serviceFlags })) {
       expect(text).toContain(`--${option.flag}`);
-      expect(text).toContain(option.help);
+      expect(text).toContain(describeFlag(option));
       if (option.variable) expect(text).toContain(option.variable);
+      // A switch takes no value, and so has no default.
+      if (option.value === undefined) expect(text).not.toContain(`${describeFlag(option)} Default:`);
     }
   });
 });
