@@ -56,11 +56,12 @@ describe("--status", () => {
   });
 
   test("--json has nothing that a terminal would obey", async () => {
-    await using daemon = await serve({ program: ["sleep", "100", "\u009b2J\u007f"] });
+    const program = ["sh", "-c", "exec sleep 100", "\u009b2J\u007f"] as const;
+    await using daemon = await serve({ program: [...program] });
     const { stdout } = await run(["--status", String(daemon.pid), "--json"]);
     expect(stdout).toContain("\\u009b2J\\u007f");
     expect(stdout.replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
-    expect(JSON.parse(stdout).status.programs[0].command).toEqual(["sleep", "100", "\u009b2J\u007f"]);
+    expect(JSON.parse(stdout).status.programs[0].command).toEqual([...program]);
   });
 
   test("a daemon that was killed, and what is not a daemon's, are not in the list", async () => {

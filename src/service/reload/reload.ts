@@ -5,7 +5,8 @@ import { onOneLine, UserError } from "../../errors.ts";
 import type { Caller, Output } from "../caller/caller.ts";
 import { plural } from "../check/report.ts";
 import { reachOf } from "../launchd/reach.ts";
-import { noteOnPlist, pidOf } from "./subject.ts";
+import { noteOnPlist } from "./plist-note.ts";
+import { pidOf } from "./subject.ts";
 
 /** Whose program a new copy is to take over from: a label, or the id of a daemon's process. */
 export interface ReloadCommand {

@@ -1,8 +1,5 @@
 import { UserError } from "../../errors.ts";
 import type { Caller } from "../caller/caller.ts";
-import { hasChanged } from "../launchd/changed.ts";
-import type { Reach } from "../launchd/reach.ts";
-import { servicesIn } from "../launchd/services.ts";
 import { daemonsOf } from "../status/daemons.ts";
 import { servicesOf } from "../status/services.ts";
 import { unitOf } from "../status/units.ts";
@@ -26,15 +23,4 @@ export async function pidOf(subject: string, caller: Caller): Promise<number> {
   throw failed(
     `no launch_socket_server of that name runs here${caller.uid === 0 ? "" : " as this user; use sudo for a daemon"}`,
   );
-}
-
-/** What to say where a service's property list has changed since launchd loaded it; null where it has not, or that cannot be told. */
-export async function noteOnPlist(label: string, { domains, launchctlOf }: Reach): Promise<string | null> {
-  const service = servicesIn(domains).find((service) => service.label === label);
-  if (service === undefined) return null;
-  const loaded = await launchctlOf(service.domain)
-    .print(label)
-    .catch((error) => (error instanceof UserError ? null : Promise.reject(error)));
-  if (loaded === null || !hasChanged(loaded, service.job)) return null;
-  return `${service.path} has changed since launchd loaded it: --stop and --start read it, --reload does not`;
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "plist";
 import { Launchctl } from "../../../src/service/launchd/launchctl.ts";
-import { noteOnPlist } from "../../../src/service/reload/subject.ts";
+import { noteOnPlist } from "../../../src/service/reload/plist-note.ts";
 
 let folder: string;
 beforeEach(() => {
