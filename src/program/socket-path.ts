@@ -13,14 +13,14 @@ export interface SocketFolder {
   path(name: string): string;
   /** Whether the folder is missing, or another one has its name. */
   isGone(): boolean;
-  /** Removes the folder with everything in it; may be called twice. */
+  /** Removes the folder with everything in it; may be called twice. What cannot be removed is told, and left. */
   remove(): void;
 }
 
 /**
  * Makes a folder with mode 0700 and a random name (mkdtemp(3)) in `temporary`, or in /tmp where that is not set, too long for
  * sockets of these names, or such that others could put a folder of theirs in its place; `tell` is told why it
- * is not taken. Throws a UserError.
+ * is not taken, and later why the folder cannot be removed. Throws a UserError.
  */
 export function makeSocketFolder(
   temporary: string | undefined,
@@ -63,7 +63,13 @@ export function makeSocketFolder(
       const now = statSync(folder, { throwIfNoEntry: false });
       return now?.dev !== dev || now.ino !== ino;
     },
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    remove: () => {
+      try {
+        rmSync(folder, { recursive: true, force: true });
+      } catch (error) {
+        tell(`cannot remove ${folder}, where the program's socket was (${reasonOf(error)}); remove it`);
+      }
+    },
   };
 }
 

@@ -62,6 +62,20 @@ describe("makeSocketFolder", () => {
     expect(existsSync(dirname(one.path("socket")))).toBe(false);
   });
 
+  test.skipIf(process.getuid?.() !== 0)("is left where it cannot be removed, which is told (for root)", () => {
+    const one = make(folder);
+    const place = dirname(one.path("socket"));
+    const nobody = 65_534;
+    process.seteuid?.(nobody);
+    try {
+      one.remove();
+    } finally {
+      process.seteuid?.(0);
+    }
+    expect(existsSync(place)).toBe(true);
+    expect(told).toEqual([`cannot remove ${place}, where the program's socket was (EACCES); remove it`]);
+  });
+
   test.each([undefined, ""])("TMPDIR=%p: /tmp", (temporary) => {
     expect(dirname(dirname(make(temporary).path("socket")))).toBe("/tmp");
   });
