@@ -2,7 +2,7 @@ import { constants } from "node:os";
 import type { Subprocess } from "bun";
 import { reasonOf } from "../errors.ts";
 import { log } from "../log.ts";
-import { isIgnored, peekExit, withOpenFilesLimit } from "../system/process.ts";
+import { highestDescriptor, isIgnored, peekExit, withOpenFilesLimit } from "../system/process.ts";
 import { findProgram, requireExecutable, startError } from "./path.ts";
 
 /** How a program ended. */
@@ -13,6 +13,8 @@ export type Exit = { kind: "status"; status: number } | { kind: "signal"; signal
  * programs that go through every possible descriptor suffer from a million of them.
  */
 export const openFiles = 10_240;
+/** Bun opens a descriptor that tells of a child's end (pidfd_open(2)); so many may be opened for a start, whatever is open already. */
+const descriptorsOfStart = 16;
 
 /** The signals that a shell or nohup may have set to be ignored, which the program is to inherit so. */
 const inheritable = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTSTP", "SIGTTIN", "SIGTTOU"] as const;
@@ -54,7 +56,9 @@ export class Program {
     if (ignored.length > 0) requireExecutable(name, path);
     try {
       const start = ignored.length === 0 ? null : ignoring(ignored, environment, [path, ...args]);
-      const process = withOpenFilesLimit(openFiles, () =>
+      // A daemon with so many connections that no descriptor below the limit is left starts a copy too, for a reload.
+      const limit = Math.max(openFiles, highestDescriptor() + descriptorsOfStart);
+      const process = withOpenFilesLimit(limit, () =>
         Bun.spawn(start?.command ?? [path, ...args], {
           ...(start === null ? { argv0: name } : {}),
           env: start?.environment ?? environment,

@@ -21,6 +21,11 @@ export function freeDescriptors(): number {
   }
 }
 
+/** The greatest number that a descriptor of this process has. */
+export function highestDescriptor(): number {
+  return openDescriptors().reduce((highest, fd) => Math.max(highest, fd), 0);
+}
+
 /**
  * Does something with another soft limit on open files, `soft` or the hard limit if that is smaller, which processes
  * started meanwhile inherit.

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
-import { describeExit } from "../../src/program/program.ts";
+import { describeExit, openFiles } from "../../src/program/program.ts";
 import { Command, type Ended } from "../support/command.ts";
 
 const linux = process.platform === "linux";
@@ -109,6 +109,14 @@ describe.each(ways)("a program %s", (_, way) => {
   test("may lie in a folder with = in its name", async () => {
     const path = join(folder, "a=b/server");
     expect(await outputOf([path, "echo", "x"], way)).toBe(`${path} echo x\n`);
+  });
+
+  test("is started although more descriptors are open than it may open itself", async () => {
+    const before = `
+      import { openSync } from "node:fs";
+      for (let fd = 0; fd < ${openFiles + 100}; ) fd = openSync("/dev/null");`;
+    const limit = Number(await outputOf(["sh", "-c", "ulimit -Sn"], { ...way, before }));
+    expect(limit).toBeWithin(openFiles, openFiles + 200);
   });
 
   test("reads our stdin", async () => {
