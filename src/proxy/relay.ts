@@ -141,10 +141,14 @@ export class Relay implements ConnectionOwner, TimeEvent {
     );
   }
 
-  /** The program that serves `targets` has crashed: its answers that are still on their way are cut off, and must not look whole. */
+  /**
+   * The program that serves `targets` has crashed: its answers that are still on their way are cut off, and must not look whole. Clients
+   * that still wait to be connected have nothing of it.
+   */
   programCrashed(targets: readonly Target[]): void {
     for (const connection of this.#connections) {
-      if (connection.target !== null && targets.includes(connection.target)) connection.programCrashed();
+      const { target, dialing } = connection;
+      if (target !== null && !dialing && targets.includes(target)) connection.programCrashed();
     }
   }
 

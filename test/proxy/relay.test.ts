@@ -295,3 +295,16 @@ test("a connection whose server has closed it is not that server's any more, how
   await slow.got(20_000_000);
   await waitFor("the slow one to be left out", () => theRelay.connectionsTo([target]).length === 0);
 });
+
+test("a client that waits is not cut off by the crash of a program that it has not reached", async () => {
+  const { relay: theRelay, address, target, serve } = relay({}, { withBackend: false });
+  const waiting = await client(address, { answer: 20 });
+  await waitFor("a client that waits", () => theRelay.figures.outage !== null);
+  const place = unixPath();
+  theRelay.switchTo([targetAt(place)]);
+  theRelay.programCrashed([target]);
+  serve(place);
+  await waiting.got(20);
+  await waiting.over();
+  expect(waiting.state).toBe("ended");
+});
