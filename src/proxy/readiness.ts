@@ -35,9 +35,9 @@ export async function untilReady(
   for (let pause = pauses.first; !signal.aborted; pause = Math.min(pause * 1.5, pauses.longest)) {
     const left = deadline - performance.now();
     try {
-      if (!(await answers(place, header, left, signal))) return unanswered;
+      if (!(await answers(place, header, deadline, signal))) return unanswered;
       await Bun.sleep(settling);
-      if (await answers(place, header, left, signal)) return null;
+      return (await answers(place, header, deadline, signal)) ? null : unanswered;
     } catch (error) {
       if (left <= 0) return explainFailure(reasonOf(error), address);
     }
@@ -46,13 +46,14 @@ export async function untilReady(
   return null;
 }
 
-/** Whether a server says something or closes the connection within `timeout` milliseconds, or the waiting has ended. Throws where it does not listen. */
+/** Whether a server says something or closes the connection until `deadline`, or the waiting has ended. Throws where it does not listen. */
 async function answers(
   place: BackendAddress,
   header: Uint8Array | null,
-  timeout: number,
+  deadline: number,
   signal: AbortSignal,
 ): Promise<boolean> {
+  if (signal.aborted) return true;
   const { promise, resolve } = Promise.withResolvers<boolean>();
   let close = () => {};
   connect<undefined>(place, undefined, {
@@ -66,7 +67,8 @@ async function answers(
     close: () => resolve(true),
     error: () => resolve(true),
   });
-  const timer = timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(() => resolve(false), timeout);
+  const left = Math.max(0, deadline - performance.now());
+  const timer = left === Number.POSITIVE_INFINITY ? undefined : setTimeout(() => resolve(false), left);
   signal.addEventListener("abort", () => resolve(true), { once: true });
   const answered = await promise;
   clearTimeout(timer);

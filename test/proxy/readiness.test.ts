@@ -90,3 +90,25 @@ test("waiting can be ended", async () => {
   giveUp.abort();
   expect(await ready).toBeNull();
 });
+
+test("the time is that of both connections together", async () => {
+  let clients = 0;
+  serve((socket) => {
+    if (++clients === 1) setTimeout(() => socket.destroy(), 1_200);
+  });
+  const begun = performance.now();
+  expect(await wait({ timeout: 1_500 })).toMatch(/^it listens at .* and takes no connection/);
+  expect(performance.now() - begun).toBeWithin(1_490, 2_300);
+});
+
+test("waiting can be ended between the two connections, and no other is made then", async () => {
+  const giveUp = new AbortController();
+  let clients = 0;
+  serve((socket) => {
+    clients++;
+    socket.destroy();
+    setTimeout(() => giveUp.abort(), 20);
+  });
+  expect(await wait({ timeout: Number.POSITIVE_INFINITY, signal: giveUp.signal })).toBeNull();
+  expect(clients).toBe(1);
+});
