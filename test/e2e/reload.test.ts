@@ -4,6 +4,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { askStatus } from "../../src/control/client.ts";
+import type { ReloadStatus } from "../../src/control/protocol.ts";
+import { ControlServer } from "../../src/control/server.ts";
+import { account } from "../service/status/fixture.ts";
 import { Command } from "../support/command.ts";
 import { alive } from "../support/processes.ts";
 import {
@@ -161,6 +164,34 @@ test("a terminal is shown what is waited for, one line in the place of the other
   const lines = Bun.stripANSI(stdout).split("\r\n");
   expect(lines[0]).toMatch(/^waiting for process \d+ to serve; process \d+ serves meanwhile$/);
   expect(lines.at(-2)).toMatch(/^\d+ is reloaded: /);
+});
+
+test("a daemon cannot steer the terminal of who reloads it", async () => {
+  const phases = ["\x1b]0;title\x07", "done"] as ReloadStatus["phase"][];
+  const of = (phase: ReloadStatus["phase"]): ReloadStatus => ({
+    phase,
+    since: "2026-01-02T03:04:05.000Z",
+    oldPid: 1,
+    newPid: 2,
+    connections: { before: 0, left: 0, cut: 0 },
+    problem: null,
+    log: [],
+  });
+  let begun = false;
+  const daemon = ControlServer.open(
+    ({ command }) => {
+      if (command === "status")
+        return account({ pid: process.pid, reload: begun ? of(phases.shift() ?? "done") : null });
+      begun = true;
+      return { reloading: true };
+    },
+    () => {},
+  );
+  cleanUps.push(() => daemon?.close());
+  const command = `${programUnderTest.path} --reload ${process.pid}`;
+  await using terminal = new Command(["script", "-qec", command, "/dev/null"], { env: { TERM: "xterm" } });
+  const { stdout } = await terminal.ended();
+  expect(stdout).toStartWith("\\u001b]0;title\\u0007\r\n");
 });
 
 describe("a version that", () => {

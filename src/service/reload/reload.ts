@@ -75,7 +75,7 @@ async function untilOver(pid: number, show: (reload: ReloadStatus) => void): Pro
 function progressOn({ print }: Output): (reload: ReloadStatus) => void {
   let shown = "";
   return (reload) => {
-    const text = describe(reload);
+    const text = onOneLine(describe(reload));
     if (text === shown) return;
     print(shown === "" ? text : inPlace + text);
     shown = text;
