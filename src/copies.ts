@@ -18,6 +18,8 @@ export type CopySettings = Pick<
 
 /** Milliseconds between the looks at what changes by itself. */
 const look = 20;
+/** So many looks behind connections are counted: those of a program that crashes end shortly before its own end can be seen. */
+const crashLooks = 5;
 /** Milliseconds for which the old copy stays after the switch, whether or not it has connections: many servers that cannot serve end within them. */
 const probation = 1_000;
 /** A connection on which something has moved in so many milliseconds is under way: a transfer too may pause. */
@@ -133,10 +135,9 @@ export class Copies {
 
     status.phase = "draining";
     this.#switchTo(copy);
-    status.connections.before = this.relay.connectionsTo(old.targets).length;
-    log.info(
-      `process ${status.newPid} has the new connections; process ${status.oldPid} keeps ${connections(status.connections.before)}`,
-    );
+    const before = this.relay.connectionsTo(old.targets).length;
+    status.connections = { before, left: before, cut: 0 };
+    log.info(`process ${status.newPid} has the new connections; process ${status.oldPid} keeps ${connections(before)}`);
     const quiet = await this.#drain(old, status);
     if (this.#isHalted()) return;
     if (this.serving === old) {
@@ -145,15 +146,16 @@ export class Copies {
       return fail(`${newOne} has ended: ${describeExit(exit)}; process ${status.oldPid} has the new connections again`);
     }
 
+    const crashed = old.program?.crashed === true;
     // What it had yet to say is missing.
-    if (old.program?.crashed) this.relay.programCrashed(old.targets);
+    if (crashed) this.relay.programCrashed(old.targets);
     status.phase = "stopping";
-    status.connections.cut = old.program?.running ? this.#endAtRest(old, quiet) : status.connections.left;
+    status.connections.cut = crashed ? status.connections.left : this.#endAtRest(old, quiet);
     await this.#stop(old);
     if (this.#isHalted()) return;
     status.connections.left = 0;
     status.phase = "done";
-    const { before, cut } = status.connections;
+    const { cut } = status.connections;
     log[cut > 0 ? "warn" : "info"](
       `reloaded: process ${status.oldPid} has ended; ${before - cut} of its connections finished, and ${cut} ${cut === 1 ? "was" : "were"} cut`,
     );
@@ -184,9 +186,11 @@ export class Copies {
     const begun = performance.now();
     const deadline = begun + this.settings.drainTimeout;
     const moved = new Map<Connection, number>();
+    const latest = new Array<number>(crashLooks).fill(connections.left);
     while (!this.#isHalted() && this.serving !== old && !old.program?.crashed) {
       const left = this.relay.connectionsTo(old.targets);
-      connections.left = left.length;
+      latest.push(left.length);
+      connections.left = latest.shift() ?? 0;
       const now = performance.now();
       if ((left.length === 0 && now >= begun + probation) || now >= deadline) break;
       if (moved.size === 0 && now >= deadline - restTime) for (const one of left) moved.set(one, one.moved);

@@ -149,6 +149,29 @@ describe("a reload", () => {
   });
 });
 
+test("an old copy that crashes while it drains has all its connections cut, also those that end shortly before it", async () => {
+  const destroyed = `
+    const sockets = new Set();
+    server.on("connection", (socket) => sockets.add(socket));
+    process.on("SIGUSR2", () => {
+      for (const socket of sockets) socket.destroy();
+      setTimeout(() => process.kill(process.pid, "SIGKILL"), 5);
+    });`;
+  const { server, copies, get, over } = await running({ name: "0", afterwards: destroyed });
+  for (let round = 1; round <= 5; round++) {
+    const { targets, program } = copies.serving;
+    const transfers = Array.from({ length: 3 }, () => get("/slow?n=100&ms=100").catch(() => "cut"));
+    await waitFor("the transfers", () => copies.relay.connectionsTo(targets).length === 3);
+    server.deploy({ name: String(round), afterwards: destroyed });
+    copies.reload();
+    await waitFor("the switch", () => copies.reloading?.phase === "draining");
+    await Bun.sleep(20 + 5 * round);
+    program?.signal("SIGUSR2");
+    expect(await over()).toMatchObject({ phase: "done", connections: { before: 3, left: 0, cut: 3 } });
+    await Promise.all(transfers);
+  }
+});
+
 describe("a new copy that", () => {
   test("ends before it listens is not switched to", async () => {
     const { server, copies, version, over } = await running();
