@@ -83,7 +83,8 @@ export class Copies {
     };
     this.reloading = status;
     log.info(`reloading: starting another copy beside process ${oldPid}`);
-    void this.#replace(this.serving, status);
+    // Who asked has an answer first: macOS may look at a file that it has not run before for longer than an answer may take.
+    setImmediate(() => void this.#replace(this.serving, status));
   }
 
   #refuseReload(): void {
@@ -99,7 +100,8 @@ export class Copies {
       const where = fixed.socket === null ? "its program" : `the program's socket ${fixed.socket}`;
       refuse(`${where} is reached at a fixed address, where two copies cannot be; use --restart`);
     }
-    if (this.other !== null) refuse("another reload is under way; wait for its end");
+    if (!["done", "failed"].includes(this.reloading?.phase ?? "done"))
+      refuse("another reload is under way; wait for its end");
     if (targets.some((target) => target.isGone()))
       refuse("the folder of the program's socket was removed; use --restart");
     if (!this.serving.hasSockets)
@@ -108,6 +110,7 @@ export class Copies {
 
   /** The whole of a reload. */
   async #replace(old: Copy, status: ReloadStatus): Promise<void> {
+    if (this.#isHalted()) return;
     const tail = new LogTail();
     const fail = (problem: string) => {
       status.log = tail.lines(logLines);

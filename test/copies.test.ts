@@ -98,6 +98,23 @@ describe("a reload", () => {
     expect([copies.other, await version()]).toEqual([null, "new"]);
   });
 
+  test("is begun before the new copy is started, which may take longer than an answer may", async () => {
+    const { server, copies, over } = await running({ name: "old" }, { drainTimeout: 100 });
+    server.deploy({ name: "new" });
+    copies.reload();
+    expect([copies.reloading?.phase, copies.other]).toEqual(["starting", null]);
+    expect(() => copies.reload()).toThrow("another reload is under way; wait for its end");
+    expect((await over())?.phase).toBe("done");
+  });
+
+  test("that is begun while the daemon is told to stop starts nothing", async () => {
+    const { copies } = await running();
+    copies.reload();
+    copies.halt();
+    await Bun.sleep(50);
+    expect(copies.other).toBeNull();
+  });
+
   test("is done at once where the old copy has no connection", async () => {
     const { server, copies, version, over } = await running({ name: "old" }, { drainTimeout: 100 });
     for (const name of ["second", "third", "fourth"]) {
@@ -198,6 +215,7 @@ describe("a new copy that", () => {
     const old = copies.serving;
     server.deploy({ name: "new", first: "await new Promise(() => { setInterval(() => {}, 1000) });" });
     copies.reload();
+    await waitFor("the new copy", () => copies.other !== null);
     const { other } = copies;
     if (other === null) throw new Error("no new copy");
     const { problem } = (await over()) ?? {};
@@ -217,6 +235,7 @@ describe("a new copy that", () => {
       standard,
     );
     failing.reload();
+    await waitFor("the failure", () => failing.reloading?.phase === "failed");
     expect(failing.reloading).toMatchObject({
       phase: "failed",
       problem: expect.stringMatching(

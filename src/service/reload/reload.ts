@@ -85,7 +85,7 @@ function progressOn({ print }: Output): (reload: ReloadStatus) => void {
 function describe({ phase, oldPid, newPid, connections }: ReloadStatus): string {
   switch (phase) {
     case "starting":
-      return `waiting for process ${newPid} to serve; process ${oldPid} serves meanwhile`;
+      return `waiting for ${newPid === null ? "another copy" : `process ${newPid}`} to serve; process ${oldPid} serves meanwhile`;
     case "draining":
       return `process ${newPid} serves; waiting for ${plural(connections.left, "connection")} of process ${oldPid}`;
     case "stopping":
