@@ -4,7 +4,7 @@ import { existsSync, lstatSync, statSync } from "node:fs";
 import { chmod, chown, mkdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { readPlist } from "../../src/service/plist/read.ts";
-import { agentUser, asUser, greeter, InstallFixture, isMac, isRoot } from "../support/install-fixture.ts";
+import { agentUser, asUser, greeter, InstallFixture, isRoot } from "../support/install-fixture.ts";
 import { peer } from "../support/peers.ts";
 
 const fixture = new InstallFixture();
@@ -117,8 +117,7 @@ describe.skipIf(!isRoot || node === null)("--install by sudo (for root; node)", 
     expect(existsSync(join(fixture.folder, "Library"))).toBe(false);
   });
 
-  // /Users is nowhere in a test of the Mac program.
-  test.skipIf(isMac).each([
+  test.each([
     ["Users/sam/Documents/hello", /macOS keeps background jobs out of .*\/Users\/sam\/Documents; move the server/],
     [
       "Users/sam/Library/Mobile Documents/hello",

@@ -36,8 +36,7 @@ test.skipIf(process.platform === "darwin")(
   },
 );
 
-test("a system without it is never called", async () => {
-  if (process.platform !== "darwin") return;
+test.skipIf(process.platform !== "darwin")("on a Mac it is never called", async () => {
   let calls = 0;
   const alarm = () => void calls++;
   startProcessorAlarm(alarm);

@@ -83,17 +83,20 @@ describe.skipIf(!isMacProgram)("macrun", () => {
     expect(stderr).toMatch(/^macrun: kqueue \d+ change: ident \d+ filter -?\d+ flags 0x/m);
   });
 
-  test("MACRUN_ROOT brings a test's /Library and launchctl, and nothing else", async () => {
+  test("MACRUN_ROOT brings a test's /Library, /Users and launchctl, and nothing else", async () => {
     const script = `const fs = require("node:fs");
       fs.mkdirSync("/Library/LaunchDaemons", { recursive: true });
       fs.writeFileSync("/Library/LaunchDaemons/a.plist", "text");
       console.log(fs.readdirSync("/Library/LaunchDaemons"), fs.realpathSync("/Library/LaunchDaemons"), fs.existsSync("/Librarian"));
+      fs.mkdirSync("/Users/sam", { recursive: true });
+      process.chdir("/Users/sam");
+      console.log(process.cwd());
       console.log(Bun.spawnSync(["/bin/launchctl", "word"]).stdout.toString());`;
     await Bun.write(join(folder, "bin/launchctl"), '#!/bin/sh\necho "called with $*"\n');
     await Bun.$`chmod +x ${folder}/bin/launchctl`;
     expect(await evaluate(script, { MACRUN_ROOT: folder })).toMatchObject({
       code: 0,
-      stdout: '[ "a.plist" ] /Library/LaunchDaemons false\ncalled with word\n\n',
+      stdout: '[ "a.plist" ] /Library/LaunchDaemons false\n/Users/sam\ncalled with word\n\n',
     });
     expect(await Bun.file(join(folder, "Library/LaunchDaemons/a.plist")).text()).toBe("text");
   });

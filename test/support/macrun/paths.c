@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 static bool is_of_a_mac(const char *path) {
-  static const char *const names[] = {"/Library", "/bin/launchctl", "/usr/sbin/lsof", "/usr/bin/sfltool"};
+  static const char *const names[] = {"/Library", "/Users", "/bin/launchctl", "/usr/sbin/lsof", "/usr/bin/sfltool"};
   for (size_t i = 0; i < LENGTH(names); i++) {
     size_t length = strlen(names[i]);
     if (strncmp(path, names[i], length) == 0 && (path[length] == '\0' || path[length] == '/')) return true;
@@ -115,6 +115,11 @@ int mac_faccessat(int folder, const char *path, int mode, int flags) {
   return faccessat(linux_at(folder), host_path(path), mode, linux_at_flags(flags));
 }
 int mac_chdir(const char *path) { return chdir(host_path(path)); }
+char *mac_getcwd(char *to, size_t size) {
+  char *result = getcwd(to, size);
+  if (result) mac_path(result);
+  return result;
+}
 int mac_chmod(const char *path, mode_t mode) { return chmod(host_path(path), mode); }
 int mac_fchmodat(int folder, const char *path, mode_t mode, int) {
   return fchmodat(linux_at(folder), host_path(path), mode, 0);
