@@ -4,7 +4,7 @@ import { folderOf, socketIn } from "../../src/control/folder.ts";
 import { Client, order } from "../support/client.ts";
 import { compile } from "../support/compile.ts";
 import { FaultyBackend } from "../support/faulty-backend.ts";
-import { type ProgramUnderTest, programUnderTest, serve } from "../support/program-under-test.ts";
+import { type ProgramUnderTest, serve } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -56,8 +56,7 @@ function outOfDescriptors(): Shortage {
   };
 }
 
-// A Mac's kernel drops a client for whom it has no descriptor (accept_nocancel in xnu's bsd/kern/uipc_syscalls.c): none waits there.
-describe.skipIf(programUnderTest.platform === "macos" || Bun.which("prlimit") === null)("while accept fails", () => {
+describe.skipIf(Bun.which("prlimit") === null)("while accept fails", () => {
   test.each(["EMFILE", "ENFILE"])(
     "with %s clients wait in the kernel's queue, one warning says why, and it takes under 5 %% of a core",
     async (code) => {

@@ -5,7 +5,7 @@ import { type Client, order } from "../support/client.ts";
 import { Command } from "../support/command.ts";
 import { DelayedLink } from "../support/delayed-link.ts";
 import { backendCommand } from "../support/faulty-backend.ts";
-import { type ProgramUnderTest, programUnderTest, start } from "../support/program-under-test.ts";
+import { type ProgramUnderTest, start } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
 import { vanishingClients } from "../support/vanishing-clients.ts";
 import { waitFor } from "../support/wait.ts";
@@ -20,8 +20,7 @@ async function farBackend(link: DelayedLink): Promise<{ backend: Command; addres
   return { backend, address };
 }
 
-// Speed under the loader means nothing.
-describe.skipIf(DelayedLink.missing !== null || programUnderTest.platform === "macos")("far away", () => {
+describe.skipIf(DelayedLink.missing !== null)("far away", () => {
   test("a download is nearly as fast as without the program, and far faster than 128 KB a round trip", async () => {
     await using link = await DelayedLink.start({ rtt: 50 });
     const { backend, address } = await farBackend(link);
@@ -107,8 +106,7 @@ describe.skipIf(DelayedLink.missing !== null || programUnderTest.platform === "m
   }, 120_000);
 });
 
-// A Mac's own keep-alive finds them in every state; under the loader TCP is Linux's, whose does not.
-describe.skipIf(DelayedLink.missing !== null || programUnderTest.platform === "macos")("peers that vanish", () => {
+describe.skipIf(DelayedLink.missing !== null)("peers that vanish", () => {
   /** Keep-alive of a second: a vanished peer is found within 1 + 10 s, and half as much again. */
   const keepAlive = "1s";
   const bound = 11_000 * 1.5 + 2_000;

@@ -5,7 +5,7 @@ import { type Client, order } from "../support/client.ts";
 import { Command } from "../support/command.ts";
 import { backendCommand, FaultyBackend } from "../support/faulty-backend.ts";
 import { FewPorts } from "../support/few-ports.ts";
-import { programUnderTest, serve, start } from "../support/program-under-test.ts";
+import { serve, start } from "../support/program-under-test.ts";
 import { freeTarget } from "../support/targets.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -40,8 +40,7 @@ test.skipIf(!FewPorts.possible)(
   60_000,
 );
 
-// A Mac's limit is macrun's affair here.
-test.skipIf(programUnderTest.platform === "macos" || Bun.which("prlimit") === null).each(["unix", "tcp"] as const)(
+test.skipIf(Bun.which("prlimit") === null).each(["unix", "tcp"] as const)(
   "with one descriptor left before a %s program, clients wait for more, nobody is refused, and one warning says so",
   async (kind) => {
     using target = freeTarget(kind);

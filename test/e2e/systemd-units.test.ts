@@ -16,7 +16,6 @@ const node = peer("node", "nodejs");
 const namespaces = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child"];
 const possible =
   process.platform === "linux" &&
-  programUnderTest.platform === "linux" &&
   systemd !== null &&
   node !== null &&
   Bun.spawnSync([...namespaces, "true"], { stderr: "ignore" }).exitCode === 0;

@@ -89,20 +89,16 @@ describe.skipIf(process.platform !== "linux" || lsof === null || ruby === null)(
       expect((await verify("--no-sudo", "no check has this name")).status).toBe(1);
     });
 
-    test.skipIf(isMac)(
-      "passes every check of an agent with the real program, and leaves nothing behind",
-      async () => {
-        const { status, stdout, stderr } = await verify("--no-sudo", "agent on a high port");
-        expect(outcomes(stdout, "FAIL")).toEqual([]);
-        expect(outcomes(stdout, "PASS").length).toBeGreaterThan(25);
-        expect(stdout).toMatch(/^\d+ passed, 0 failed, 0 skipped$/m);
-        expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-        expect(await machine.leftovers(stdout)).toEqual([]);
-      },
-      120_000,
-    );
+    test("passes every check of an agent with the real program, and leaves nothing behind", async () => {
+      const { status, stdout, stderr } = await verify("--no-sudo", "agent on a high port");
+      expect(outcomes(stdout, "FAIL")).toEqual([]);
+      expect(outcomes(stdout, "PASS").length).toBeGreaterThan(25);
+      expect(stdout).toMatch(/^\d+ passed, 0 failed, 0 skipped$/m);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+      expect(await machine.leftovers(stdout)).toEqual([]);
+    }, 120_000);
 
-    test.skipIf(isMac || !isRoot)(
+    test.skipIf(!isRoot)(
       "passes a check of a daemon, which root installs and launchd runs as the user (as root)",
       async () => {
         await untilFree(80);
@@ -113,7 +109,7 @@ describe.skipIf(process.platform !== "linux" || lsof === null || ruby === null)(
       },
     );
 
-    test.skipIf(isMac || !isRoot)(
+    test.skipIf(!isRoot)(
       "passes the restart of a daemon by the program itself (as root)",
       async () => {
         await untilFree(80);
