@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { refuseUploads } from "../support/refusing-server.ts";
 import { Comparison, need, run } from "./comparison.ts";
 
 const rounds = 100;
@@ -37,19 +38,7 @@ const upload = Buffer.alloc(length);
 test("a server that answers 413 and closes at once: curl, http.client and Node read all of it, 100 times each", async () => {
   await using comparison = new Comparison();
   const unix = comparison.path("refusing.sock");
-  const answer = `HTTP/1.1 413 Content Too Large\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`;
-  const server = Bun.listen<{ answered: boolean }>({
-    unix,
-    socket: {
-      open: (socket) => {
-        socket.data = { answered: false };
-      },
-      data: (socket) => {
-        if (!socket.data.answered) socket.end(answer);
-        socket.data.answered = true;
-      },
-    },
-  });
+  const server = refuseUploads(unix, body);
   try {
     const port = `${await comparison.relay("--socket-path", unix)}`;
     const numbers = [port, `${rounds}`, `${length}`];

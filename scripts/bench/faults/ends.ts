@@ -6,6 +6,7 @@ import { order } from "../../../test/support/client.ts";
 import { Command } from "../../../test/support/command.ts";
 import { backendCommand, FaultyBackend } from "../../../test/support/faulty-backend.ts";
 import { freePort } from "../../../test/support/ports.ts";
+import { refuseUploads } from "../../../test/support/refusing-server.ts";
 import { waitFor } from "../../../test/support/wait.ts";
 import { cpuSeconds } from "../process.ts";
 import { median } from "../statistics.ts";
@@ -187,19 +188,7 @@ export const refusedUpload: Fault = {
   async measure(contender, folder) {
     const [place, target] = [freePlace(), unixIn(folder)];
     const length = 100_000;
-    const answer = `HTTP/1.1 413 Content Too Large\r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n${"x".repeat(length)}`;
-    const server = Bun.listen<{ answered: boolean }>({
-      unix: target.path,
-      socket: {
-        open: (socket) => {
-          socket.data = { answered: false };
-        },
-        data: (socket) => {
-          if (!socket.data.answered) socket.end(answer);
-          socket.data.answered = true;
-        },
-      },
-    });
+    const server = refuseUploads(target.path, "x".repeat(length));
     try {
       await using _relay = await startRelay(contender, place, target, folder);
       const rounds = 20;
