@@ -1,18 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { decodeAnswer, decodeRequest, encode, isStatus, type Status } from "../../src/control/protocol.ts";
+import { decodeAnswer, decodeRequest, encode, isStatus } from "../../src/control/protocol.ts";
+import { account } from "../service/status/fixture.ts";
 
-const status: Status = {
-  version: "3.0.0",
-  pid: 4711,
-  label: "com.example.web",
-  unit: null,
-  since: "2026-01-02T03:04:05.678Z",
-  addresses: [{ listen: "127.0.0.1:80", target: "/tmp/web.sock" }],
-  programs: [
-    { pid: 4712, command: ["node", "web.js"], since: "2026-01-02T03:04:05.700Z", state: "running", connections: 2 },
-  ],
-  connections: { now: 2, waiting: 1, capacity: 100, atCapacity: false, total: 7 },
-  bytes: { up: 10, down: 20 },
+const status = account({
   waitingFor: "the program, which does not listen at /tmp/web.sock yet (ENOENT)",
   lastFailure: { at: "2026-01-02T03:05:00.000Z", reason: "error connecting to program" },
   reload: {
@@ -24,7 +14,7 @@ const status: Status = {
     problem: "cannot start program",
     log: ["a line"],
   },
-};
+});
 
 test("a message is one line, whatever its strings hold", () => {
   const line = new TextDecoder().decode(encode({ text: "two\nlines" }));
