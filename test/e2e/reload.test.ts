@@ -154,7 +154,8 @@ describe("a reload", () => {
 });
 
 test("a terminal is shown what is waited for, one line in the place of the other", async () => {
-  const { server, daemon } = await running({ name: "old" }, { options: quick });
+  // The old copy drains for a second at least.
+  const { server, daemon } = await running();
   server.deploy({ name: "new", load: 300 });
   const command = `${programUnderTest.path} --reload ${daemon.pid}`;
   await using terminal = new Command(["script", "-qec", command, "/dev/null"], { env: { TERM: "xterm" } });
