@@ -3,6 +3,7 @@ import { accessSync, constants, readdirSync, readFileSync, statSync } from "node
 import { resolve } from "node:path";
 import { type Address, parseAddress } from "../../src/address.ts";
 import { Command, type CommandOptions, type Ended } from "./command.ts";
+import { waitFor } from "./wait.ts";
 
 type Platform = "linux" | "macos";
 
@@ -135,6 +136,14 @@ export class ProgramUnderTest extends Command {
       .replace(/^.*\) /, "")
       .split(" ");
     return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
+  /**
+   * Waits for two seconds in which it uses less than that part of a core, ten times at most: on a busy machine the same work costs more
+   * processor time now and then, but what never rests never passes.
+   */
+  async usesLessThan(part: number): Promise<void> {
+    await waitFor(`less than ${part} of a core`, async () => (await this.load(2_000)) < part, 20_000);
   }
 
   /** Which part of a core it uses during the next `milliseconds`. */
