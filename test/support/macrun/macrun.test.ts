@@ -1,5 +1,5 @@
 /** The loader's own promises; what it takes for XNU's is in xnu.test.ts. */
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -11,7 +11,10 @@ import { callImport, tinyMachO } from "./tiny-macho.ts";
 
 const isMacProgram = programUnderTest.given && programUnderTest.platform === "macos";
 const macrun = join(dirname(programUnderTest.path), "macrun");
-const bun = isMacProgram ? await macBun() : "";
+// Its own: other tests run what is in build/ meanwhile.
+const ownFolder = mkdtempSync(join(tmpdir(), "mac-bun-"));
+const bun = isMacProgram ? await macBun(ownFolder) : "";
+afterAll(() => rmSync(ownFolder, { recursive: true }));
 
 let folder: string;
 beforeEach(() => {
